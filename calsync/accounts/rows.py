@@ -1,0 +1,116 @@
+"""The rows of accounts and app passwords, and the statements that touch them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
+
+from calsync.store.schema import account, credential
+from calsync.store.statement import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in. `generation` is raised whenever a verified login must be forgotten."""
+
+    id: int
+    principal: int
+    name: str
+    has_password: bool
+    email: str
+    displayname: str
+    role: str
+    disabled: bool
+    generation: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An app password as it is kept. `id` is the beginning of what its owner typed; instants are UTC seconds."""
+
+    id: str
+    account: int
+    label: str
+    scope: str
+    read_only: bool
+    expires: int | None
+    created: int
+    last_used: int | None
+    last_address: str
+    revoked: bool
+
+
+_ACCOUNT: Final[tuple[ColumnElement[Any], ...]] = (
+    account.c.id,
+    account.c.principal,
+    account.c.name,
+    account.c.password.is_not(None),
+    account.c.email,
+    account.c.displayname,
+    account.c.role,
+    account.c.disabled,
+    account.c.generation,
+    account.c.created,
+)
+_TOKEN: Final[tuple[ColumnElement[Any], ...]] = (
+    credential.c.id,
+    credential.c.account,
+    credential.c.label,
+    credential.c.scope,
+    credential.c.read_only,
+    credential.c.expires,
+    credential.c.created,
+    credential.c.last_used,
+    credential.c.last_address,
+    credential.c.revoked,
+)
+
+# A parameter of an update must not be called like a column.
+_ID: Final = account.c.id == bindparam("account_id")
+_TOKEN_ID: Final = credential.c.id == bindparam("token")
+_OF_ACCOUNT: Final = credential.c.account == bindparam("of_account")
+_NEXT: Final = account.c.generation + 1
+
+BY_NAME: Final = Prepared(select(*_ACCOUNT).where(account.c.name_key == bindparam("name_key")))
+ALL: Final = Prepared(select(*_ACCOUNT).order_by(account.c.name_key))
+INSERT: Final = Prepared(insert(account))
+DELETE: Final = Prepared(delete(account).where(_ID))
+PASSWORD: Final = Prepared(select(account.c.password).where(_ID))
+SET_PASSWORD: Final = Prepared(update(account).where(_ID).values(password=bindparam("new"), generation=_NEXT))
+REHASH: Final = Prepared(
+    update(account).where(_ID, account.c.password == bindparam("old")).values(password=bindparam("new"))
+)
+SET_DISABLED: Final = Prepared(update(account).where(_ID).values(disabled=bindparam("state"), generation=_NEXT))
+FORGET_LOGINS: Final = Prepared(update(account).where(_ID).values(generation=_NEXT))
+
+#: Asked with every request: does what was verified still hold?
+GENERATION: Final = Prepared(select(account.c.generation).where(_ID, account.c.disabled == 0))
+
+TOKENS: Final = Prepared(select(*_TOKEN).where(_OF_ACCOUNT).order_by(credential.c.created, credential.c.id))
+TOKEN: Final = Prepared(select(*_TOKEN, credential.c.hash).where(_TOKEN_ID))
+INSERT_TOKEN: Final = Prepared(insert(credential))
+DELETE_TOKENS: Final = Prepared(delete(credential).where(_OF_ACCOUNT))
+REVOKE: Final = Prepared(update(credential).where(_TOKEN_ID, _OF_ACCOUNT, credential.c.revoked == 0).values(revoked=1))
+USED: Final = Prepared(
+    update(credential).where(_TOKEN_ID).values(last_used=bindparam("at"), last_address=bindparam("address"))
+)
+
+
+def account_of(row: tuple[Any, ...]) -> Account:
+    """An account from a row of `BY_NAME` or `ALL`."""
+    id_, principal, name, has_password, email, displayname, role, disabled, generation, created = row
+    return Account(
+        id_, principal, name, bool(has_password), email, displayname, role, bool(disabled), generation, created
+    )
+
+
+def token_of(row: tuple[Any, ...]) -> Token:
+    """An app password from a row of `TOKENS` or `TOKEN`; what follows its columns is left out."""
+    id_, account_, label, scope, read_only, expires, created, used, address, revoked = row[: len(_TOKEN)]
+    return Token(
+        id_, account_, label, json.loads(scope), bool(read_only), expires, created, used, address, bool(revoked)
+    )

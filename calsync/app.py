@@ -1,0 +1,389 @@
+"""The Application: one gate, one dispatch (design §3).
+
+It is a `radicale.app.Application`, so configuration, auth, rights, sharing, web and hook plugins load as in Radicale.
+With the calsync storage it answers every request itself; with any other storage type each goes to Radicale whole.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+from calsync import compress, upstream
+from calsync.accounts import newcomer
+from calsync.dav import methods, properties, registry, reports
+from calsync.dav.context import Context, Settings
+from calsync.dav.request import XML, Mount, Request, Response, Segments
+from calsync.dav.resources import Kind
+from calsync.dav.scope import Scope
+from calsync.login import Denied, identify
+from calsync.store import principals
+from calsync.store.engine import Store
+from calsync.store.errors import Busy, Damaged, Full, ReadOnly
+from calsync.upstream import logger
+from calsync.webdav import urls
+from calsync.webdav.errors import (
+    BadRequest,
+    ContentTooLarge,
+    DavError,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    ServiceUnavailable,
+    Unauthorized,
+    UnsupportedMediaType,
+)
+from calsync.webdav.multistatus import error_body
+from calsync_storage.predefined import predefined
+
+Environ = Mapping[str, Any]
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+#: Importing these fills the registries.
+FAMILIES = (methods, properties, reports)
+
+#: Methods that some specification knows; anything else is 501 (RFC 9110 §9.1).
+_KNOWN = frozenset(registry.METHODS) | {"POST", "PATCH", "TRACE", "CONNECT", "LOCK", "UNLOCK", "ACL", "SEARCH"}
+
+#: The counter of a principal whose home has never held anything.
+_UNTOUCHED = 1
+
+#: What is Radicale's own and stays so: its page, its sharing interface, its Apple profile.
+_RADICALES = (".web", ".sharing", ".mobileconfig")
+
+
+class Application(upstream.RadicaleApplication):
+    """WSGI application; `configuration` comes from `calsync.config.load`."""
+
+    def __init__(self, configuration: upstream.Configuration) -> None:
+        upstream.check()
+        # Without it Radicale leaves its size limits to the server in front.
+        configuration.update({"server": {"_internal_server": "True"}}, "calsync", privileged=True)
+        super().__init__(configuration)
+        session = getattr(self._storage, "session", None)
+        self.store: Store | None = session.store if session is not None else None
+        self._context: Context | None = None
+        if self.store is not None:
+            self._context = Context(self.store, self._rights, self._sharing, self._hook, settings(configuration))
+        self._realm: str = configuration.get("auth", "realm")
+        self._largest_body: int = configuration.get("server", "max_content_length")
+        self._delay: float = configuration.get("auth", "delay")
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._context is None:
+            return super().__call__({**environ, "PATH_INFO": _utf8(environ)}, start_response)
+        environ = dict(environ) if not isinstance(environ, dict) else environ
+        started = time.perf_counter()
+        identity = secrets.token_hex(4)
+        trace = _Trace(identity, environ, started)
+        try:
+            response = self._answer(environ, self._context, trace)
+        except DavError as error:
+            response = self._refusal(error, environ, trace)
+        except Exception as error:  # noqa: BLE001 - the gate: every failure has an answer
+            response = self._refusal(_failure(error, trace), environ, trace)
+        return self._send(response, environ, start_response, trace)
+
+    def reload(self, configuration: upstream.Configuration) -> None:
+        """Take on what may change while the server runs: the rights, which may stand in a file of their own."""
+        self._rights = upstream.rights.load(configuration)
+        if self._context is not None:
+            self._context = replace(self._context, rights=self._rights)
+
+    def close(self) -> None:
+        """Write what is pending and close the store."""
+        accounts = getattr(self._auth, "accounts", None)
+        if accounts is not None:
+            accounts.flush()
+        if self.store is not None:
+            self.store.close()
+
+    # --- the gate -----------------------------------------------------------------------------------------------------
+
+    def _answer(self, environ: dict[str, Any], context: Context, trace: _Trace) -> Response:
+        method = str(environ["REQUEST_METHOD"]).upper()
+        base, path, slash = self._path(environ)
+        well_known = _well_known(base, path)
+        if well_known is not None:
+            return well_known
+        if method not in _KNOWN:
+            raise DavError(f"method {method[:20]!r}", status=501)
+        login = identify(self._auth, environ, self._delay)
+        trace.user = login.user
+        if path and login.user and path[0] != login.user and path[0].casefold() == login.user.casefold():
+            path = (login.user, *path[1:])  # clients.md 41
+        self._welcome(context, login.user, login.groups)
+        if not path and method in ("GET", "HEAD"):
+            return Response(302, {"Location": f"{base}/.web"})
+        if path and path[0] in _RADICALES:
+            return self._radicales(environ, method, base, path, slash, login)
+        mapping, path = Mount.resolve(self._sharing, path, slash, login.user, login.groups)
+        request = Request(
+            id=trace.id,
+            method=method,
+            path=path,
+            slash=slash,
+            base=base,
+            headers=_headers(environ),
+            body=self._body(environ),
+            user=login.user,
+            groups=login.groups,
+            mapping=mapping,
+            scheme=str(environ.get("wsgi.url_scheme", "http")),
+            host=str(environ.get("HTTP_HOST", "")),
+            remote=str(environ.get("REMOTE_ADDR", "")),
+            query=str(environ.get("QUERY_STRING", "")),
+        )
+        scope = Scope(context, request)
+        one = registry.METHODS.get(method)
+        if one is None:
+            raise MethodNotAllowed(method, headers=_allow(scope))
+        try:
+            return one.run(scope)
+        except MethodNotAllowed as error:
+            error.headers.update(_allow(scope))
+            raise
+
+    def _path(self, environ: Environ) -> tuple[str, Segments, bool]:
+        """The prefix that a proxy took off, the decoded segments, and whether the URL ended with a slash."""
+        base = str(environ.get("HTTP_X_SCRIPT_NAME") or environ.get("SCRIPT_NAME") or self._script_name or "").rstrip(
+            "/"
+        )
+        if base and not base.startswith("/"):
+            raise BadRequest(f"X-Script-Name must begin with a slash: {base[:50]!r}")
+        raw = environ.get("calsync.raw_path")
+        if raw is None:
+            raw = quote(str(environ.get("PATH_INFO", "")).encode("latin-1"), safe="/%")
+        path, slash = urls.decode_path(str(raw))
+        return base, self._without(base, path), slash
+
+    def _without(self, base: str, path: Segments) -> Segments:
+        """Radicale takes the prefix off where the proxy left it on."""
+        prefix, _ = urls.decode_path(base) if base else ((), False)
+        return path[len(prefix) :] if prefix and path[: len(prefix)] == prefix else path
+
+    def _body(self, environ: Environ) -> bytes:
+        coding = str(environ.get("HTTP_CONTENT_ENCODING", "")).strip().lower()
+        if coding not in ("", "identity"):
+            raise UnsupportedMediaType(f"Content-Encoding: {coding[:20]}", headers={"Accept-Encoding": "identity"})
+        stated = str(environ.get("CONTENT_LENGTH") or "0").strip()
+        if not stated.isdigit():
+            raise BadRequest(f"Content-Length: {stated[:20]!r}")
+        length = int(stated)
+        if self._largest_body and length > self._largest_body:
+            raise ContentTooLarge(f"{length} octets, [server] max_content_length is {self._largest_body}")
+        body: bytes = environ["wsgi.input"].read(length) if length else b""
+        if len(body) != length:
+            raise BadRequest(f"the body broke off at {len(body)} of {length} octets")
+        return body
+
+    def _welcome(self, context: Context, user: str, groups: frozenset[str]) -> None:
+        """Make the home of a user who logged in for the first time, with its first collections."""
+        if not user:
+            return
+        with context.store.read() as tx:
+            found = principals.find(tx, user)
+        if found is not None and found.seq > _UNTOUCHED:
+            return
+        if "W" not in context.rights.authorization(user, set(groups), f"/{user}/"):
+            return
+        with context.store.write() as tx:
+            found = principals.find(tx, user)
+            if found is None or found.seq == _UNTOUCHED:
+                newcomer.provision(tx, found or principals.create(tx, user), context.settings.predefined)
+                logger.info("made the first collections of %s", user)
+
+    def _radicales(
+        self, environ: dict[str, Any], method: str, base: str, path: Segments, slash: bool, login: upstream.Login
+    ) -> Response:
+        """Radicale's own pages, answered by Radicale."""
+        function = getattr(self, f"do_{method}", None) if method in ("GET", "HEAD", "POST") else None
+        if function is None:
+            raise MethodNotAllowed(method, headers={"Allow": "GET, HEAD, POST"})
+        text = "/" + "/".join(path)
+        if slash and path[0] == ".web" and len(path) == 1:
+            text += "/"
+        status, headers, body, _ = function(environ, base, text, login.user, set(login.groups), {})
+        if status == HTTPStatus.FORBIDDEN and not login.user:
+            raise Unauthorized("log in first")
+        octets = body.encode() if isinstance(body, str) else body or b""
+        return Response(int(status), {"Content-Security-Policy": _PAGE_POLICY, **headers}, octets)
+
+    # --- the way out --------------------------------------------------------------------------------------------------
+
+    def _refusal(self, error: DavError, environ: dict[str, Any], trace: _Trace) -> Response:
+        trace.hint = error.hint
+        if isinstance(error, Denied):
+            environ["calsync.delay"] = error.delay
+        headers = dict(error.headers)
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            headers["WWW-Authenticate"] = f'Basic realm="{self._realm}", charset="UTF-8"'
+        if error.condition or error.detail:
+            return Response(error.status, {"Content-Type": XML, **headers}, error_body(error.condition, error.detail))
+        phrase = HTTPStatus(error.status).phrase if error.status in set(HTTPStatus) else "Error"
+        hint = f": {error.hint}" if error.hint and error.status < 500 else f" (request {trace.id})"
+        text = f"{phrase}{hint}\n".encode()
+        return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **headers}, text)
+
+    def _send(
+        self, response: Response, environ: Environ, start_response: StartResponse, trace: _Trace
+    ) -> Iterable[bytes]:
+        headers = {"X-Content-Type-Options": "nosniff", **response.headers, **self._extra_headers}
+        body: Iterable[bytes]
+        if isinstance(response.body, bytes):
+            octets = response.body
+            body = (octets,)
+            if response.status not in (204, 304):
+                headers["Content-Length"] = str(len(octets))
+        else:
+            body = response.body
+        streamed = not isinstance(response.body, bytes) and "Content-Length" not in headers
+        if streamed:
+            headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+            coding = compress.accepted(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
+            if coding:
+                headers["Content-Encoding"] = coding
+                body = compress.gzip(body)
+        phrase = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else "Status"
+        start_response(f"{response.status} {phrase}", list(headers.items()))
+        trace.status = response.status
+        if environ.get("REQUEST_METHOD") == "HEAD" or (isinstance(response.body, bytes)):
+            close = getattr(body, "close", None)
+            if close is not None:
+                close()
+            trace.end(0 if environ.get("REQUEST_METHOD") == "HEAD" else len(response.body))  # type: ignore[arg-type]
+            return () if environ.get("REQUEST_METHOD") == "HEAD" else body
+        return _counted(body, trace)
+
+
+_PAGE_POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' data:",
+        "style-src 'self' 'unsafe-inline'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+class _Trace:
+    """What the log says of a request: one line when it ends."""
+
+    def __init__(self, identity: str, environ: Environ, started: float) -> None:
+        self.id = identity
+        self.user = ""
+        self.status = 0
+        self.hint = ""
+        self._environ = environ
+        self._started = started
+
+    def end(self, octets: int) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
+        environ = self._environ
+        logger.info(
+            "%s %s %s %s %d %d B %.1f ms%s%s",
+            self.id,
+            environ.get("REMOTE_ADDR") or "-",
+            self.user or "-",
+            f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO', '')!r}",
+            self.status,
+            octets,
+            (time.perf_counter() - self._started) * 1000,
+            f" {environ['HTTP_USER_AGENT']!r}" if environ.get("HTTP_USER_AGENT") else "",
+            f" ({self.hint})" if self.hint else "",
+        )
+
+
+def _counted(chunks: Iterable[bytes], trace: _Trace) -> Iterator[bytes]:
+    """Pass the chunks on; log the end, and what broke it off.
+
+    An error stays an error: the answer must not look whole.
+    """
+    octets = 0
+    iterator = iter(chunks)
+    try:
+        for chunk in iterator:
+            octets += len(chunk)
+            yield chunk
+    except GeneratorExit:
+        trace.hint = "the client went away"
+        raise
+    except Exception:
+        trace.hint = "broken off"
+        logger.exception("%s the answer broke off after %d octets", trace.id, octets)
+        raise
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        trace.end(octets)
+
+
+def _failure(error: Exception, trace: _Trace) -> DavError:
+    """What went wrong on our side, as a response: 507 where the disk is full, 503 where it may pass, else 500."""
+    if isinstance(error, Full):
+        logger.error("%s the disk is full: %s", trace.id, error)
+        return DavError(str(error), status=507)
+    if isinstance(error, Busy | ReadOnly):
+        logger.error("%s %s", trace.id, error)
+        return ServiceUnavailable(str(error), headers={"Retry-After": "30"})
+    if isinstance(error, Damaged):
+        logger.error("%s %s", trace.id, error)
+        return InternalServerError(str(error))
+    logger.error("%s failed", trace.id, exc_info=error)
+    return InternalServerError(type(error).__name__)
+
+
+def _well_known(base: str, path: Segments) -> Response | None:
+    """RFC 6764 §5: 301 from `.well-known/{caldav,carddav}`, any method, any prefix (clients.md 3, 18)."""
+    if ".well-known" not in path:
+        return None
+    if path[-2:] in ((".well-known", "caldav"), (".well-known", "carddav")):
+        return Response(301, {"Location": f"{base}/"})
+    raise NotFound("not a service of ours")
+
+
+def _utf8(environ: Environ) -> str:
+    """PATH_INFO as Radicale expects it: PEP 3333 gives octets as Latin-1, its own server decodes them as UTF-8."""
+    return str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
+
+
+def _headers(environ: Environ) -> dict[str, str]:
+    found = {
+        name[5:].replace("_", "-").lower(): str(value) for name, value in environ.items() if name.startswith("HTTP_")
+    }
+    if environ.get("CONTENT_TYPE"):
+        found["content-type"] = str(environ["CONTENT_TYPE"])
+    return found
+
+
+def _allow(scope: Scope) -> dict[str, str]:
+    """RFC 9110 §15.5.6: a 405 names what is allowed."""
+    with scope.read():
+        resource = scope.locate()
+        kind = resource.kind if scope.access.may_read(resource) else Kind.MISSING
+    return {"Allow": ", ".join(registry.methods_of(kind))}
+
+
+def settings(configuration: upstream.Configuration) -> Settings:
+    """The options that behaviour depends on."""
+    get = configuration.get
+    return Settings(
+        max_resource_size=get("server", "max_resource_size"),
+        max_instances=get("server", "max_vevent_rrule_occurrence"),
+        permit_delete_collection=get("rights", "permit_delete_collection"),
+        permit_overwrite_collection=get("rights", "permit_overwrite_collection"),
+        strict_preconditions=get("storage", "strict_preconditions"),
+        permit_files=get("storage", "permit_files"),
+        propfind_infinity=get("limits", "propfind_infinity"),
+        directory=get("calsync", "directory"),
+        predefined=predefined(configuration),
+    )

@@ -1,0 +1,84 @@
+"""Which store a command works on: `--store URL`, or what the configuration says; and how its errors reach a person."""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from calsync import config
+from calsync.accounts.accounts import AccountExists, NoSuchAccount, NoSuchToken
+from calsync.accounts.names import BadName
+from calsync.accounts.newcomer import First
+from calsync.accounts.passwords import BadPassword
+from calsync.store.engine import Store
+from calsync.store.errors import StoreError
+from calsync.transfer.source import SourceError
+from calsync_storage.location import auth_url, storage_url
+from calsync_storage.predefined import predefined
+
+Command = Callable[[argparse.Namespace], int]
+
+_FAILED: Final = (StoreError, AccountExists, NoSuchAccount, NoSuchToken, BadName, BadPassword)
+
+
+def told(command: Command) -> Command:
+    """The command, with what a person can mend said in one line: exit status 1, or 2 where there was nothing to do."""
+
+    @functools.wraps(command)
+    def run(args: argparse.Namespace) -> int:
+        try:
+            return command(args)
+        except SourceError as error:
+            print(f"calsync: {error}", file=sys.stderr)
+            return 2
+        except _FAILED as error:
+            print(f"calsync: {error}", file=sys.stderr)
+            return 1
+
+    return run
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """`--config` and `--store`, which every command about stored things takes."""
+    parser.add_argument("--config", action="append", metavar="FILE", help="configuration as for `calsync serve`")
+    parser.add_argument("--store", metavar="URL", help="the store itself, e.g. sqlite:////srv/calsync/calsync.db")
+
+
+@contextmanager
+def opened(args: argparse.Namespace) -> Iterator[Store]:
+    """The store of the collections, made where there is none. Raises `StoreError` and others that are for people."""
+    with _open(args.store or _configured(args)) as store:
+        yield store
+
+
+@contextmanager
+def opened_for_logins(args: argparse.Namespace) -> Iterator[Store]:
+    """The store of the accounts, which may be another one (`[auth] calsync_url`)."""
+    with _open(args.store or auth_url(config.load(args.config))) as store:
+        yield store
+
+
+def predefined_collections(args: argparse.Namespace) -> Sequence[First] | None:
+    """What `[storage] predefined_collections` gives a new user; None for calsync's own."""
+    return None if args.store else predefined(config.load(args.config))
+
+
+@contextmanager
+def _open(url: str) -> Iterator[Store]:
+    store = Store.open(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _configured(args: argparse.Namespace) -> str:
+    configuration = config.load(args.config)
+    if not config.is_own_storage(configuration):
+        kind = configuration.get("storage", "type")
+        raise SourceError(f"[storage] type is {kind}, so there is no store of calsync's (--store URL names one)")
+    return storage_url(configuration)

@@ -1,0 +1,193 @@
+"""`calsync serve`: takes what `python -m radicale` takes, prepares the store and runs the server."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+from calsync import config, upstream
+from calsync.cli import logs, welcome
+from calsync.options import schema
+from calsync.server import addresses
+from calsync.server.limits import Limits
+from calsync.server.notify import notify
+from calsync.server.runner import Runner
+from calsync.server.tls import Tls
+
+if TYPE_CHECKING:
+    from calsync.app import Application
+
+logger = logging.getLogger("calsync")
+
+#: What `calsync serve --help` shows; the rest comes with `--help-all`.
+COMMON: Final = {
+    ("server", "hosts"),
+    ("server", "ssl"),
+    ("server", "certificate"),
+    ("server", "key"),
+    ("auth", "type"),
+    ("rights", "type"),
+    ("storage", "filesystem_folder"),
+    ("logging", "level"),
+}
+
+_EPILOG: Final = """\
+Each option of the configuration can be given as --SECTION-OPTION VALUE, like --auth-type htpasswd; --help-all
+lists them.
+Without --config: CALSYNC_CONFIG, else RADICALE_CONFIG, else /etc/calsync/config and ~/.config/calsync/config.
+
+Signals: SIGTERM and SIGINT stop after the requests in flight (a second one at once); SIGHUP reads certificates, log
+level and rights anew, everything else needs a restart.
+"""
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    everything = "--help-all" in sys.argv
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the server",
+        description="Runs the server. The first start makes the store and, where nobody has an account, a first user.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--help-all", action="help", help="show every option")
+    parser.add_argument("-C", "--config", nargs="*", action="extend", metavar="FILE", help="configuration files")
+    parser.add_argument(
+        "-D", "--debug", action="store_const", const="debug", dest="c:logging:level", default=argparse.SUPPRESS,
+        help="log at level debug",
+    )  # fmt: skip
+    parser.add_argument("--verify-storage", action="store_true", help="check the storage and exit")
+    parser.add_argument("--verify-sharing", action="store_true", help="check the sharing database and exit")
+    parser.add_argument("--traceback", action="store_true", help=argparse.SUPPRESS)
+    for section, options in schema().items():
+        if not section.startswith("_"):
+            _add_section(parser, section, options, everything)
+    parser.set_defaults(func=run, rest=[])
+
+
+def _add_section(parser: argparse.ArgumentParser, section: str, options: dict[str, Any], everything: bool) -> None:
+    group = parser.add_argument_group(f"[{section}]") if everything else parser
+    for name, rule in options.items():
+        if name.startswith("_"):
+            continue
+        long = f"--{section}-{name.replace('_', '-')}"
+        shown = everything or (section, name) in COMMON
+        text = f"{rule['help']} (default: {rule['value'] or 'none'})".replace("%", "%%") if shown else argparse.SUPPRESS
+        common: dict[str, Any] = {"dest": f"c:{section}:{name}", "default": argparse.SUPPRESS}
+        if rule["type"] is bool:
+            group.add_argument(
+                *rule.get("aliases", ()), long, nargs="?", const="True", metavar="BOOL", help=text, **common
+            )
+            off = (*rule.get("opposite_aliases", ()), f"--no{long[1:]}")
+            group.add_argument(*off, action="store_const", const="False", help=argparse.SUPPRESS, **common)
+        else:
+            group.add_argument(*rule.get("aliases", ()), long, metavar="VALUE", help=text, **common)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to stop."""
+    configuration = config.load(args.config, _overrides(args))
+    logs.setup(configuration.get("logging", "level"))
+    _tell(configuration)
+    if args.verify_storage or args.verify_sharing:
+        return _verify(configuration, args)
+    tls = Tls.from_options(configuration)
+    if tls is not None:
+        tls.context()
+    inherited = addresses.inherited()
+    sockets = inherited or addresses.listen(configuration.get("server", "hosts"))
+    try:
+        application = _application(configuration)
+        greeting = None
+        if application.store is not None:
+            notify("STATUS=preparing the store", "EXTEND_TIMEOUT_USEC=3600000000")  # a large folder may be taken in
+            greeting = welcome.prepare(application.store, configuration)
+        gc.collect()
+        gc.freeze()  # what is loaded stays: the collector need not look at it again
+        runner = Runner(
+            application=application,
+            sockets=sockets,
+            limits=Limits.from_options(configuration),
+            own=not inherited,
+            tls=tls,
+            proxies=configuration.get("calsync", "trusted_proxies"),
+            reload=lambda: _reload(args, application),
+            ready=lambda urls: welcome.show(greeting, urls, configuration),
+        )
+        runner.run()
+    finally:
+        addresses.close([] if inherited else [sock for sock in sockets if sock.fileno() >= 0])
+    close = getattr(application, "close", None)
+    if close is not None:
+        close()
+    return 0
+
+
+def _application(configuration: upstream.Configuration) -> Application:
+    from calsync.app import Application  # imports half of calsync: after all that can go wrong before
+
+    with logs.without_inventory():
+        try:
+            return Application(configuration)
+        except RuntimeError as error:  # Radicale's plugins: a file that is not there, a module that is not installed
+            raise config.ConfigurationError(f"config: {error}") from error
+
+
+def _overrides(args: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The options of the command line as a configuration, those of plugins too. Raises `ConfigurationError`."""
+    values: dict[str, dict[str, str]] = {}
+    for key, value in vars(args).items():
+        if key.startswith("c:"):
+            _, section, option = key.split(":", 2)
+            values.setdefault(section, {})[option] = "True" if value is None else value
+    rest = list(args.rest)
+    rules = schema()
+    while rest:
+        argument = rest.pop(0)
+        name, equals, value = argument.removeprefix("--").partition("=")
+        section, dash, option = name.partition("-")
+        foreign = section in rules and ("type" in rules[section] or "_allow_extra" in rules[section])
+        if not (argument.startswith("--") and dash and foreign):
+            raise config.ConfigurationError(f"unknown argument {argument!r} (calsync serve --help)")
+        if not equals and rest and not rest[0].startswith("-"):
+            value = rest.pop(0)
+        values.setdefault(section, {})[option if "_allow_extra" in rules[section] else option.replace("-", "_")] = value
+    return values
+
+
+def _tell(configuration: upstream.Configuration) -> None:
+    """Log what the configuration comes from, and what of it is not done."""
+    for path in config.read_files(configuration):
+        logger.info("configuration: %s", path)
+    for path in config.missing_files(configuration):
+        logger.debug("configuration: no %s", path)
+    if configuration.get("server", "type") != "builtin":
+        logger.warning("[server] type is not used: calsync has one server, which speaks HTTP/1.1 and HTTP/2")
+
+
+def _verify(configuration: upstream.Configuration, args: argparse.Namespace) -> int:
+    sound = True
+    if args.verify_storage:
+        storage = upstream.storage.load(configuration)
+        with storage.acquire_lock("r"):
+            sound = storage.verify()
+    if args.verify_sharing:
+        sound = bool(upstream.sharing.load(configuration).verify()) and sound
+    print("calsync: sound" if sound else "calsync: damaged, see above", file=sys.stderr)
+    return 0 if sound else 1
+
+
+def _reload(args: argparse.Namespace, application: Any) -> None:
+    try:
+        configuration = config.load(args.config, _overrides(args))
+    except config.ConfigurationError as error:
+        logger.error("not reloaded: %s", error)
+        return
+    logs.set_level(configuration.get("logging", "level"))
+    reload = getattr(application, "reload", None)
+    if reload is not None:
+        reload(configuration)

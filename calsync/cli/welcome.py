@@ -1,0 +1,145 @@
+"""The first start: Radicale's folder taken in, a first user with a home, and what to type into a phone."""
+
+from __future__ import annotations
+
+import getpass
+import ipaddress
+import logging
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from calsync import upstream
+from calsync.accounts import newcomer
+from calsync.accounts.accounts import Accounts
+from calsync.accounts.names import BadName
+from calsync.store import principals
+from calsync.store.engine import Store
+
+logger = logging.getLogger("calsync")
+
+#: Where the first password goes when nobody looks at the terminal.
+LETTER: Final = "first-login.txt"
+
+# No letters that look like digits, nothing that needs a second keyboard layer on a phone.
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """The first user, just made."""
+
+    name: str
+    password: str
+
+
+def prepare(store: Store, configuration: upstream.Configuration) -> Greeting | None:
+    """What a start does before it serves; the first user, where one was made."""
+    from calsync.transfer import dropin  # most starts have nothing to take in
+
+    folder = Path(configuration.get("storage", "filesystem_folder"))
+    for notice in dropin.notices(hook=configuration.get("storage", "hook")):
+        logger.warning("%s", notice)
+    dropin.take_in(store, folder, logger=logger, encoding=configuration.get("encoding", "stock"))
+    if configuration.get("auth", "type") != "calsync_auth":
+        return None
+    accounts = Accounts(store)
+    if accounts.listing():
+        return None
+    with store.read() as tx:
+        known = [principal.name for principal in principals.listing(tx)]
+    if known:
+        logger.warning("nobody can log in: calsync user add NAME, for %s", ", ".join(sorted(known)[:10]))
+        return None
+    return _first_user(store, accounts, configuration)
+
+
+def _first_user(store: Store, accounts: Accounts, configuration: upstream.Configuration) -> Greeting:
+    from calsync_storage.predefined import predefined
+
+    # Before the account: its password must not be lost because there is nowhere to put it.
+    Path(configuration.get("storage", "filesystem_folder")).mkdir(0o700, parents=True, exist_ok=True)
+    password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    try:
+        account = accounts.create(_login_name(), password)
+    except BadName:
+        account = accounts.create("me", password)
+    with store.write() as tx:
+        principal = principals.find(tx, account.name)
+        assert principal is not None
+        newcomer.provision(tx, principal, predefined(configuration))
+    return Greeting(account.name, password)
+
+
+def _login_name() -> str:
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name, as in containers
+        return "me"
+    return "me" if name == "root" else name
+
+
+def show(greeting: Greeting | None, urls: Sequence[str], configuration: upstream.Configuration) -> None:
+    """Tell a person at the terminal what to do; without one, put the first password where only its owner reads it."""
+    if sys.stdout.isatty():
+        print(_card(greeting, urls), flush=True)
+    elif greeting is not None:
+        path = Path(configuration.get("storage", "filesystem_folder")) / LETTER
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
+            file.write(_card(greeting, urls) + "\n")
+        logger.info("made the first user, %s; the password is in %s: read it, then delete it", greeting.name, path)
+
+
+def _card(greeting: Greeting | None, urls: Sequence[str]) -> str:
+    lines = ["", "  calsync runs."]
+    lines += [f"    address   {url}" for url in urls]
+    if greeting is not None:
+        lines += [
+            f"    user      {greeting.name}",
+            f"    password  {greeting.password}      shown this once; calsync user passwd {greeting.name} changes it",
+            "",
+            "  Type these three into a client on this machine (Thunderbird, vdirsyncer, …); it finds the rest itself.",
+        ]
+    return "\n".join([*lines, *_phone(urls), ""])
+
+
+def _phone(urls: Sequence[str]) -> list[str]:
+    """How a phone gets here."""
+    tcp = [urlsplit(url) for url in urls if not url.startswith("unix:")]
+    if not tcp:
+        return ["  It listens for a proxy on this machine; phones use the proxy's address."]
+    outside = [url for url in tcp if not ipaddress.ip_address(url.hostname or "::1").is_loopback]
+    more = 'make serve ARGS="{}"' if "MAKELEVEL" in os.environ else "calsync serve {}"
+    if not outside:
+        start = more.format(f"--hosts 0.0.0.0:{tcp[0].port}")
+        return [
+            "  From a phone: calsync listens on this machine only. Start it with",
+            f"    {start}",
+            f"  and type http://{_own_address()}:{tcp[0].port}/ into DAVx5. {_APPLE}",
+        ]
+    first = outside[0]
+    host = first.hostname or ""
+    if ipaddress.ip_address(host).is_unspecified:
+        host = _own_address()
+    line = f"  On a phone: {first.scheme}://{f'[{host}]' if ':' in host else host}:{first.port}/"
+    return [line] if first.scheme == "https" else [f"{line} in DAVx5. {_APPLE}"]
+
+
+_APPLE: Final = "iPhones and Macs insist on HTTPS:\n  --ssl --certificate FILE --key FILE, or a proxy that does TLS."
+
+
+def _own_address() -> str:
+    """The address that this machine has towards others; nothing is sent to find it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return socket.gethostname()
+        return str(probe.getsockname()[0])

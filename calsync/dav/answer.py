@@ -1,0 +1,243 @@
+"""Rows into the fragments of a 207: a property request is compiled once, then applied to each resource.
+
+`describe` serves single resources with all that a live property may need; `Listing` serves the items of a collection
+from index rows alone, by a template that knows beforehand which of the requested properties they have (design D5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, tzinfo
+
+from calsync.dav import registry
+from calsync.dav.registry import DataProperty, LiveProperty, RowRender
+from calsync.dav.resources import MEMBERS, Kind, Resource
+from calsync.dav.scope import Scope
+from calsync.store import items
+from calsync.store.errors import Damaged
+from calsync.store.items import Item, ItemRow
+from calsync.upstream import logger
+from calsync.webdav.errors import DavError
+from calsync.webdav.multistatus import Template, element, propstat, response, response_status
+from calsync.webdav.names import from_human
+from calsync.webdav.requests import Property, PropertyRequest, Wanted
+
+#: Properties that only a nested request or a report can compile, by the renderer for one resource.
+Nested = Callable[[Scope, Resource, Property], bytes | None]
+
+
+def stored_properties(scope: Scope, resource: Resource) -> Mapping[str, str]:
+    """What was set on a resource: Clark name → the element, whole."""
+    if resource.item is not None:
+        found = items.properties(scope.tx, resource.container, [resource.item.id])
+        return found.get(resource.item.id, {})
+    own: Mapping[str, str] = {}
+    if resource.collection is not None:
+        own = resource.collection.properties
+    elif resource.principal is not None:
+        own = resource.principal.properties
+    mapping = scope.mapping
+    if mapping is not None and mapping.properties and mapping.real == resource.path:
+        return {**own, **overlay(mapping.properties)}
+    return own
+
+
+def overlay(properties: Mapping[str, str]) -> dict[str, str]:
+    """The properties that a share lays over a collection (Radicale's names → elements)."""
+    return {
+        (name := from_human(human)): element(name, text).decode()
+        for human, text in properties.items()
+        if ":" in human or human.startswith("{")
+    }
+
+
+def value(scope: Scope, resource: Resource, one: LiveProperty, stored: Mapping[str, str]) -> bytes | None:
+    """The whole element of a live property on a single resource, or None where it has none."""
+    if resource.kind not in one.kinds:
+        return None
+    if one.accept is not None and one.name in stored:
+        return stored[one.name].encode()
+    content: bytes | None = None
+    if one.render is not None:
+        content = one.render(scope, resource)
+    elif one.row is not None and resource.item is not None:
+        content = one.row(resource.item, None)
+    return None if content is None else element(one.name, content)
+
+
+def describe(
+    scope: Scope,
+    resource: Resource,
+    wanted: PropertyRequest,
+    *,
+    nested: Nested | None = None,
+    octets: bytes | None = None,
+) -> bytes:
+    """One `D:response` for one resource: 200, 404 and other propstats, each property named once (RFC 4918 §9.1)."""
+    stored = stored_properties(scope, resource)
+    found: list[bytes] = []
+    refused: dict[tuple[int, str | None], list[bytes]] = {}
+    if wanted.wanted is Wanted.PROPNAME:
+        names = [one.name for one in registry.properties_of(resource.kind) if value(scope, resource, one, stored)]
+        found = [element(name) for name in dict.fromkeys([*names, *stored])]
+        return response(scope.url(resource).encode(), propstat(b"".join(found), 200))
+    for prop in asked(resource.kind, wanted, stored):
+        try:
+            text = _one(scope, resource, prop, stored, nested, octets)
+        except DavError as error:
+            refused.setdefault((error.status, error.condition), []).append(element(prop.name))
+            continue
+        if text is not None:
+            found.append(text)
+        elif wanted.wanted is Wanted.PROP or prop in wanted.props:
+            refused.setdefault((404, None), []).append(element(prop.name))
+    stats = [propstat(b"".join(found), 200)] if found or not refused else []
+    for (status, condition), elements in refused.items():
+        if status == 404 and scope.prefer.return_minimal:  # RFC 8144 §2.1
+            continue
+        stats.append(propstat(b"".join(elements), status, condition))
+    return response(scope.url(resource).encode(), *(stats or [propstat(b"", 200)]))
+
+
+def asked(kind: Kind, wanted: PropertyRequest, stored: Iterable[str]) -> tuple[Property, ...]:
+    """The properties to say: those named, or for `allprop` the ones it shows, what was stored, and `include`."""
+    if wanted.wanted is Wanted.PROP:
+        return wanted.props
+    shown = [one.name for one in registry.properties_of(kind) if one.allprop]
+    dead = [name for name in stored if name not in registry.PROPERTIES]
+    included = {prop.name for prop in wanted.props}
+    return (*(Property(name) for name in dict.fromkeys([*shown, *dead]) if name not in included), *wanted.props)
+
+
+def _one(
+    scope: Scope,
+    resource: Resource,
+    prop: Property,
+    stored: Mapping[str, str],
+    nested: Nested | None,
+    octets: bytes | None,
+) -> bytes | None:
+    """The element of one requested property."""
+    if nested is not None and prop.nested:
+        return nested(scope, resource, prop)
+    one = registry.PROPERTIES.get(prop.name)
+    if one is not None:
+        return value(scope, resource, one, stored)
+    data = registry.DATA.get(prop.name)
+    if data is not None:
+        if octets is None or resource.item is None or resource.kind not in data.kinds:
+            return None
+        content = data.compile(scope, prop, UTC)(resource.item, octets)
+        return None if content is None else element(prop.name, content)
+    text = stored.get(prop.name)
+    return None if text is None else text.encode()
+
+
+class Listing:
+    """The items of one collection, as responses.
+
+    `data` allows calendar-data and address-data (reports only); `needs_octets` says whether rows must come with their
+    bodies. Compiled once a collection: names → renderers and a
+    template; a row whose set differs from the template's (a property it lacks, dead properties) is written out by hand.
+    """
+
+    def __init__(
+        self, scope: Scope, resource: Resource, wanted: PropertyRequest, *, data: bool = False, zone: tzinfo = UTC
+    ) -> None:
+        self._scope, self._data, self._zone = scope, data, zone
+        self._collection, self._principal, self._path = resource.container, resource.principal, resource.path
+        self._prefix = scope.href(resource.path, True).encode()
+        self._kind = MEMBERS[self._collection.kind]
+        self._minimal = scope.prefer.return_minimal
+        self._names_only = wanted.wanted is Wanted.PROPNAME
+        self._all = wanted.wanted is not Wanted.PROP
+        self.needs_octets = False
+        self._found: list[tuple[str, RowRender]] = []
+        self._other: list[str] = []
+        if self._names_only:
+            chosen = [one.name for one in registry.properties_of(self._kind)]
+        else:
+            chosen = [prop.name for prop in asked(self._kind, wanted, ())]
+        properties = {prop.name: prop for prop in wanted.props}
+        for name in dict.fromkeys(chosen):
+            self._compile(name, properties.get(name, Property(name)))
+        # What no live property gives may have been stored by somebody (RFC 4918 §15).
+        self._dead = [name for name in self._other if name not in registry.PROPERTIES and name not in registry.DATA]
+        missing = [] if self._minimal else self._other
+        self._template = Template([name for name, _ in self._found], missing)
+
+    def _compile(self, name: str, prop: Property) -> None:
+        data: DataProperty | None = registry.DATA.get(name) if self._data else None
+        if data is not None and self._kind in data.kinds:
+            self.needs_octets = True
+            self._found.append((name, data.compile(self._scope, prop, self._zone)))
+            return
+        one = registry.PROPERTIES.get(name)
+        if one is None or self._kind not in one.kinds:
+            self._other.append(name)
+        elif one.row is not None:
+            self._found.append((name, one.row))
+        elif one.render is not None:
+            # The same for every item of the collection (owner, privileges): rendered once.
+            sample = Resource(self._kind, (*self._path, ""), self._principal, self._collection)
+            self._found.append((name, _constant(self._scope, one, sample)))
+        else:
+            self._other.append(name)
+
+    def page(self, rows: Sequence[ItemRow | Item], bodies: Mapping[int, bytes] | None = None) -> list[bytes]:
+        """One response a row; `bodies` by item id where `needs_octets`. A transaction is open meanwhile.
+
+        A damaged body is a 500 for that resource alone (design D8).
+        """
+        prefix, render = self._prefix, self._template.render
+        renderers = [one for _, one in self._found]
+        dead: Mapping[int, Mapping[str, str]] = {}
+        if self._dead or self._all:
+            dead = items.properties(self._scope.tx, self._collection, [row.id for row in rows])
+        answers: list[bytes] = []
+        for row in rows:
+            octets = None
+            if self.needs_octets and bodies is not None:
+                try:
+                    octets = items.checked(row, bodies.get(row.id))
+                except Damaged as error:
+                    logger.error("%s", error)
+                    answers.append(response_status(prefix + row.url.encode(), 500))
+                    continue
+            values = [one(row, octets) for one in renderers]
+            own = dead.get(row.id) if dead else None
+            if own or self._names_only or None in values:
+                answers.append(self._by_hand(prefix + row.url.encode(), values, own or {}))
+            else:
+                answers.append(render(prefix + row.url.encode(), values))  # type: ignore[arg-type]
+        return answers
+
+    def _by_hand(self, href: bytes, values: Sequence[bytes | None], dead: Mapping[str, str]) -> bytes:
+        found: list[bytes] = []
+        missing: list[bytes] = []
+        for (name, _), content in zip(self._found, values, strict=True):
+            if content is None:
+                missing.append(element(name))
+            else:
+                found.append(element(name) if self._names_only else element(name, content))
+        for name in self._other:
+            if name in dead:
+                found.append(dead[name].encode())
+            else:
+                missing.append(element(name))
+        if self._all:
+            found += [
+                element(name) if self._names_only else text.encode()
+                for name, text in dead.items()
+                if name not in self._other
+            ]
+        stats = [propstat(b"".join(found), 200)] if found or not missing or self._all else []
+        if missing and not self._all and not self._minimal:
+            stats.append(propstat(b"".join(missing), 404))
+        return response(href, *(stats or [propstat(b"", 200)]))
+
+
+def _constant(scope: Scope, one: LiveProperty, sample: Resource) -> RowRender:
+    assert one.render is not None
+    content = one.render(scope, sample)
+    return lambda row, octets: content

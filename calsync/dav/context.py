@@ -1,0 +1,36 @@
+"""What every request needs of the server: the store, Radicale's back ends and the settings, all fixed at start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from calsync.accounts.newcomer import First
+from calsync.store.engine import Store
+from calsync.upstream import hook, rights, sharing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Options as the behaviour reads them; sizes in bytes. `predefined`: what a new home holds, None for ours."""
+
+    max_resource_size: int = 10_000_000
+    max_instances: int = 10_000
+    permit_delete_collection: bool = True
+    permit_overwrite_collection: bool = True
+    strict_preconditions: bool = False
+    permit_files: bool = False
+    propfind_infinity: bool = True
+    directory: str = "groups"
+    predefined: Sequence[First] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The server as a request sees it."""
+
+    store: Store
+    rights: rights.BaseRights
+    sharing: sharing.BaseSharing
+    hook: hook.BaseHook
+    settings: Settings = field(default_factory=Settings)

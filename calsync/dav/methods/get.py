@@ -1,0 +1,113 @@
+"""GET and HEAD (RFC 9110 §9.3): an item as it was stored, a whole calendar as .ics, a whole address book as .vcf."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO
+from urllib.parse import quote
+
+from calsync.dav.answer import stored_properties
+from calsync.dav.preconditions import etag_of, not_modified
+from calsync.dav.properties.core import content_type, modified
+from calsync.dav.registry import method
+from calsync.dav.request import Response
+from calsync.dav.resources import ITEMS, TAGGED, Kind, Resource
+from calsync.dav.scope import Scope
+from calsync.ical import whole
+from calsync.store import items
+from calsync.webdav.errors import Forbidden, NotFound
+from calsync.webdav.headers import http_date
+from calsync.webdav.names import C, D
+from calsync.webdav.parse import text_of
+
+_KINDS = ITEMS | TAGGED
+_PAGE = 200
+_CHUNK = 65536
+
+
+@method("GET", _KINDS, "RFC 9110 §9.3.1")
+def get(scope: Scope) -> Response:
+    with scope.read() as tx:
+        resource = _visible(scope)
+        etag = etag_of(resource)
+        assert etag is not None
+        unchanged = not_modified(scope.request, resource)
+        if unchanged is not None:
+            return unchanged
+        headers = {"ETag": etag, "Last-Modified": http_date(modified(resource))}
+        if resource.item is not None:
+            headers["Content-Type"] = content_type(resource.item).decode()
+            return Response(200, headers, items.body(tx, resource.item))
+        name = _displayname(scope, resource)
+    return _whole(scope, resource, name, headers)
+
+
+@method("HEAD", _KINDS, "RFC 9110 §9.3.2")
+def head(scope: Scope) -> Response:
+    """The headers of GET; the runner sends no body."""
+    return get(scope)
+
+
+def _visible(scope: Scope) -> Resource:
+    """Like `Scope.readable`, where Radicale's `i` suffices for whole collections."""
+    resource = scope.locate()
+    if not scope.access.may_read(resource):
+        if resource.kind in TAGGED and "i" in scope.access.letters(resource.path):
+            return resource
+        raise scope.access.refusal(scope.href(resource.path, scope.request.slash), D("read"))
+    if resource.kind is Kind.MISSING:
+        raise NotFound(f"nothing at {'/'.join(resource.path)}")
+    if resource.kind not in _KINDS:
+        raise Forbidden("there are no directory listings; ask with PROPFIND")
+    return resource
+
+
+def _displayname(scope: Scope, resource: Resource) -> str:
+    found = stored_properties(scope, resource).get(D("displayname"))
+    return text_of(found) if found else ""
+
+
+def _whole(scope: Scope, resource: Resource, name: str, headers: dict[str, str]) -> Response:
+    """A whole collection: spooled before the status line, so that what breaks it off is a clean 5xx (design D2)."""
+    book = resource.kind is Kind.ADDRESSBOOK
+    suffix, title = (".vcf", "Address book") if book else (".ics", "Calendar")
+    filename = name or title
+    if not filename.lower().endswith(suffix):
+        filename += suffix
+    bodies = _bodies(scope, resource)
+    if book:
+        chunks = whole.join_cards(bodies)
+    else:
+        description = resource.container.properties.get(C("calendar-description"))
+        chunks = whole.join_calendar(
+            bodies, name=name or None, description=text_of(description) if description else None
+        )
+    spool: BinaryIO = tempfile.SpooledTemporaryFile(max_size=1 << 20)  # type: ignore[assignment]  # noqa: SIM115
+    for chunk in chunks:
+        spool.write(chunk)
+    length = spool.tell()
+    spool.seek(0)
+    headers["Content-Type"] = "text/vcard; charset=utf-8" if book else "text/calendar; charset=utf-8"
+    headers["Content-Length"] = str(length)
+    headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+    return Response(200, headers, _read(spool))
+
+
+def _bodies(scope: Scope, resource: Resource) -> Iterator[bytes]:
+    collection, after = resource.container, 0
+    while True:
+        with scope.read() as tx:
+            rows = items.page(tx, collection, after, _PAGE, collection.seq)
+            octets = items.page_bodies(tx, collection, [row.id for row in rows])
+        for row in rows:
+            yield items.checked(row, octets.get(row.id))
+        if len(rows) < _PAGE:
+            return
+        after = rows[-1].id
+
+
+def _read(spool: BinaryIO) -> Iterator[bytes]:
+    with spool:
+        while chunk := spool.read(_CHUNK):
+            yield chunk

@@ -1,0 +1,59 @@
+"""calendar-query (RFC 4791 §7.8): the objects that pass a filter, found by the index, streamed page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import tzinfo
+
+from calsync.dav import search
+from calsync.dav.answer import Listing
+from calsync.dav.floating import zone_for
+from calsync.dav.members import child_collections
+from calsync.dav.registry import report
+from calsync.dav.request import Response, multistatus
+from calsync.dav.resources import CALENDARS, Kind, Resource
+from calsync.dav.scope import Scope
+from calsync.webdav import headers
+from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS
+from calsync.webdav.multistatus import response_status, stream
+from calsync.webdav.names import C
+from calsync.webdav.requests import CalendarQuery
+
+
+@report(C("calendar-query"), CalendarQuery, CALENDARS | {Kind.HOME}, "RFC 4791 §7.8")
+def calendar_query(scope: Scope, wanted: CalendarQuery) -> Response:
+    """`Depth: 0` on a calendar asks about no object; without the header the objects are meant, as clients mean it."""
+    depth = headers.depth(scope.request.header("depth"), "1")
+    with scope.read():
+        resource = scope.readable()
+        calendars = _calendars(scope, resource) if depth != "0" else []
+        zones = [zone_for(inner, calendar, wanted.timezone, wanted.timezone_id) for inner, calendar in calendars]
+    return multistatus(stream(_responses(scope, resource, wanted, calendars, zones)))
+
+
+def _calendars(scope: Scope, resource: Resource) -> list[tuple[Scope, Resource]]:
+    """The calendar itself, or all calendars of a home."""
+    if resource.kind in CALENDARS:
+        return [(scope, resource)]
+    return [(inner, child) for inner, child in child_collections(scope, resource) if child.kind in CALENDARS]
+
+
+def _responses(
+    scope: Scope,
+    resource: Resource,
+    wanted: CalendarQuery,
+    calendars: list[tuple[Scope, Resource]],
+    zones: list[tzinfo],
+) -> Iterator[bytes]:
+    left = wanted.limit
+    for (inner, calendar), zone in zip(calendars, zones, strict=True):
+        listing = Listing(inner, calendar, wanted.properties, data=True, zone=zone)
+        pages = search.calendar_pages(inner, calendar.container, wanted.filter, zone, octets=listing.needs_octets)
+        for page in pages:
+            rows = page.rows if left is None else page.rows[: left + 1]
+            if left is not None and len(rows) > left:
+                yield from listing.page(rows[:left], page.bodies)
+                yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
+                return
+            left = None if left is None else left - len(rows)
+            yield from listing.page(rows, page.bodies)

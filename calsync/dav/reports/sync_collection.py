@@ -1,0 +1,139 @@
+"""sync-collection (RFC 6578 §3): what changed since a token, from the index, streamed in the order of the changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from calsync.dav.answer import Listing, describe
+from calsync.dav.members import child_collections
+from calsync.dav.registry import report
+from calsync.dav.request import Response, multistatus
+from calsync.dav.resources import STORED_COLLECTIONS, Kind, Resource, of_collection
+from calsync.dav.scope import Scope
+from calsync.store import changes, items
+from calsync.store.changes import Change, SyncToken
+from calsync.store.engine import Transaction
+from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS, SYNC_TRAVERSAL_SUPPORTED, VALID_SYNC_TOKEN
+from calsync.webdav.errors import Forbidden
+from calsync.webdav.multistatus import element, response_status, stream
+from calsync.webdav.names import D
+from calsync.webdav.requests import SyncCollection
+
+_PAGE = 500
+
+
+@report(D("sync-collection"), SyncCollection, STORED_COLLECTIONS | {Kind.HOME}, "RFC 6578 §3.2")
+def sync_collection(scope: Scope, wanted: SyncCollection) -> Response:
+    """`Depth` is ignored: sync-level decides (clients.md 38)."""
+    with scope.read():
+        resource = scope.readable()
+        since = _since(resource, wanted.token)
+        walk = _Walk(scope, resource, wanted, since)
+        if wanted.infinite and resource.kind is Kind.HOME:
+            return _everything(scope, walk, resource, wanted, since)
+    return multistatus(stream(walk.fragments(), tail=walk.tail))
+
+
+def _since(resource: Resource, text: str) -> SyncToken:
+    """The token that a delta starts from; an empty one starts a first sync (clients.md 29).
+
+    Raises `valid-sync-token` for one that is foreign, from the future, or older than the tombstones reach.
+    """
+    state = resource.collection or resource.owner
+    if not text:
+        return changes.first(state)
+    try:
+        token = SyncToken.parse(text)
+    except ValueError as error:
+        raise Forbidden(str(error), condition=VALID_SYNC_TOKEN) from error
+    if not token.holds_for(state):
+        raise Forbidden(f"sync-token {text}: its history is not known", condition=VALID_SYNC_TOKEN)
+    return token
+
+
+class _Walk:
+    """The changes of a collection or home, page by page up to the `seq` read first; at the end it knows its token."""
+
+    def __init__(self, scope: Scope, resource: Resource, wanted: SyncCollection, since: SyncToken) -> None:
+        self._scope, self._resource, self._wanted, self._since = scope, resource, wanted, since
+        self._upto = (resource.collection or resource.owner).seq
+        self._prefix = scope.href(resource.path, True).encode()
+        self._listing = None
+        if resource.collection is not None:
+            self._listing = Listing(scope, resource, wanted.properties, data=True)
+        self._token = SyncToken(since.epoch, self._upto)
+
+    def fragments(self) -> Iterator[bytes]:
+        position, left = self._since.position, self._wanted.limit
+        while True:
+            size = _PAGE if left is None else min(_PAGE, left)
+            with self._scope.read() as tx:
+                # One more than is named tells whether the answer is cut.
+                found = self._changes(tx, position, size + 1)
+                page, more = found[:size], len(found) > size
+                fragments = self._told(tx, page)
+            yield from fragments
+            if not more:
+                return
+            position = page[-1].seq
+            if left is not None:
+                left -= len(page)
+                if left == 0:
+                    # RFC 6578 §3.6: cut here, and the token continues.
+                    self._token = self._since.at(position)
+                    yield response_status(self._prefix, 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
+                    return
+
+    def _changes(self, tx: Transaction, after: int, limit: int) -> list[Change]:
+        gone_after = self._since.tombstones_after
+        if self._resource.collection is not None:
+            return changes.changes(tx, self._resource.collection, after, gone_after, limit, self._upto)
+        return changes.home_changes(tx, self._resource.owner, after, gone_after, limit, self._upto)
+
+    def _told(self, tx: Transaction, page: list[Change]) -> list[bytes]:
+        """A response for each change: 404 for what is gone, its properties for what is there."""
+        lines: Iterator[bytes] = iter(())
+        if self._listing is not None:
+            rows = [one.item for one in page if one.item is not None]
+            bodies = None
+            if self._listing.needs_octets:
+                bodies = items.page_bodies(tx, self._resource.container, [row.id for row in rows])
+            lines = iter(self._listing.page(rows, bodies))
+        told: list[bytes] = []
+        for one in page:
+            if one.item is not None:
+                told.append(next(lines))
+            elif one.collection is None:
+                told.append(response_status(self._prefix + one.url.encode(), 404))
+            else:
+                path = (*self._resource.path, one.collection.name)
+                inner = of_collection(self._resource.owner, path, one.collection)
+                if self._scope.access.may_read(inner):
+                    told.append(describe(self._scope, inner, self._wanted.properties))
+        return told
+
+    def tail(self) -> bytes:
+        return element(D("sync-token"), str(self._token))
+
+
+def _everything(scope: Scope, walk: _Walk, home: Resource, wanted: SyncCollection, since: SyncToken) -> Response:
+    """sync-level infinite on a home: its collections, and the items of each that changed (RFC 6578 §3.3)."""
+    if wanted.limit is not None:
+        raise Forbidden("a limit needs sync-level 1", condition=NUMBER_OF_MATCHES_WITHIN_LIMITS)
+    foreign: list[bytes] = []
+    walks: list[_Walk] = []
+    for inner, child in child_collections(scope, home):
+        if inner is not scope:
+            # A collection of somebody else has a history of its own.
+            foreign.append(response_status(inner.url(child).encode(), 403, SYNC_TRAVERSAL_SUPPORTED))
+        elif child.container.seq > since.position:
+            floor = max(since.position, child.container.sync_floor)
+            walks.append(_Walk(scope, child, wanted, SyncToken(since.epoch, since.position, floor or None)))
+
+    def fragments() -> Iterator[bytes]:
+        yield from walk.fragments()
+        yield from foreign
+        for one in walks:
+            yield from one.fragments()
+
+    return multistatus(stream(fragments(), tail=walk.tail))

@@ -1,0 +1,137 @@
+"""The facts of an object: all that the index knows, found once, when it is written.
+
+`calendar_object` and `address_object` are the way in for everything that is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from calsync.ical import validate, zones
+from calsync.ical.bounds import bounds, is_series, within
+from calsync.ical.budget import Budget
+from calsync.ical.extent import MixedKinds, extent, union
+from calsync.ical.instants import MAX_INSTANT, MIN_INSTANT, InvalidTime
+from calsync.ical.lines import Component
+from calsync.ical.rules import RuleError
+from calsync.ical.validate import VALID_CALENDAR_DATA, VALID_CALENDAR_OBJECT, CalendarObject, Refused
+from calsync.ical.vcard import card_fields
+
+__all__ = ["MAX_INSTANT", "MIN_INSTANT", "Facts", "ObjectResource", "address_object", "calendar_object"]
+
+MAX_INSTANCES: Final = 2000
+"""Occurrences that are indexed of one object; five years of a daily one."""
+
+_ZONED = frozenset({"DTSTART", "DTEND", "DUE", "RECURRENCE-ID", "RDATE", "EXDATE"})
+
+Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an object without looking at it again.
+
+    `first`, `last` and `occurrences` are made for one comparison: a range [start, end) can only match where
+    `first < end and last > start` (see `extent`; exact where `recurring` is False). `occurrences` are those that touch
+    the window, in order; None where not recurring, or where finding them costs too much: then it is always a
+    candidate. With `floating`, some of these times are wall times read as UTC. `recurring` is also said of several
+    overrides without a master. `tzids` are those its times name; `organizer` is the bare value.
+    """
+
+    kind: str
+    component: str
+    uid: str
+    first: int = MIN_INSTANT
+    last: int = MAX_INSTANT
+    recurring: bool = False
+    floating: bool = False
+    tzids: tuple[str, ...] = ()
+    organizer: str = ""
+    occurrences: Spans | None = None
+    fields: tuple[tuple[str, str], ...] = ()
+    spans: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectResource:
+    """An object that was accepted: its octets as they came, their sha256 in hex, and its facts."""
+
+    octets: bytes
+    etag: str
+    facts: Facts
+
+
+def calendar_object(
+    octets: bytes,
+    *,
+    window: tuple[int, int],
+    components: Collection[str] | None = None,
+    max_instances: int = MAX_INSTANCES,
+    allow_method: bool = False,
+) -> ObjectResource:
+    """Accept a calendar object. Raises Refused with the precondition of RFC 4791 §5.3.2.1.
+
+    `window`: the instants between which occurrences are indexed. `components`: what the collection takes, None or empty
+    for all. `allow_method`: for what is moved from another store, where a METHOD may have been taken once.
+    """
+    found = validate.calendar(octets, components=components, allow_method=allow_method)
+    return ObjectResource(octets, sha256(octets).hexdigest(), _calendar_facts(found, window, max_instances))
+
+
+def address_object(octets: bytes) -> ObjectResource:
+    """Accept a card or a list of cards. Raises Refused with the precondition of RFC 6352 §6.3.2.1."""
+    root = validate.card(octets)
+    fields = card_fields(root) if root.name == "VCARD" else ()
+    facts = Facts(root.name, root.name, validate.card_uid(root), fields=fields)
+    return ObjectResource(octets, sha256(octets).hexdigest(), facts)
+
+
+def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instances: int) -> Facts:
+    main = found.main
+    resolve = zones.resolver(found.calendar)
+    occurrences: Spans | None = None
+    try:
+        extents = [extent(component, resolve) for component in main]
+        whole = extents[0] if len(extents) == 1 else union(extents)
+        masters = [component for component in main if is_series(component)]
+        if masters:
+            budget = Budget(instances=max_instances)
+            whole, occurrences = bounds(found.calendar, masters, whole, resolve, window, budget)
+        elif len(main) > 1:
+            occurrences = within([one[:2] for one in extents], window)
+    except MixedKinds as error:
+        raise Refused(VALID_CALENDAR_OBJECT, str(error)) from None
+    except (InvalidTime, RuleError) as error:
+        raise Refused(VALID_CALENDAR_DATA, str(error)) from None
+    return Facts(
+        kind="VCALENDAR",
+        component=found.component,
+        uid=found.uid,
+        first=whole.first,
+        last=whole.last,
+        recurring=bool(masters) or len(main) > 1,
+        floating=whole.floating,
+        tzids=tuple(dict.fromkeys([tzid for component in main for tzid in tzids(component)])),
+        organizer=_organizer(main),
+        occurrences=occurrences,
+    )
+
+
+def tzids(component: Component) -> Iterator[str]:
+    """The TZIDs of a component's own lines, without blanks around them (Outlook writes some behind)."""
+    for line in component.lines:
+        if b";" in line.raw and (line.name in _ZONED or b"TZID=" in line.raw):
+            tzid = line.param("TZID")
+            if tzid and tzid.strip():
+                yield tzid.strip()
+
+
+def _organizer(main: list[Component]) -> str:
+    for component in main:
+        line = component.first("ORGANIZER")
+        if line is not None:
+            return line.value.strip()
+    return ""

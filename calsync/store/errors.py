@@ -1,0 +1,51 @@
+"""What can go wrong in the store.
+
+`StoreError` and its kin are faults of the store, with a message for people. `UidConflict`, `Exists` and `Absent` are
+answers to the one who asked for something that cannot be; nothing has been changed when they are raised.
+"""
+
+from __future__ import annotations
+
+
+class StoreError(Exception):
+    """The store cannot do it; the message says what is wrong and what to do."""
+
+
+class Full(StoreError):
+    """No space left where the store is: 507. Reads go on."""
+
+
+class Busy(StoreError):
+    """Another writer held the store for too long: 503, come back later."""
+
+
+class ReadOnly(StoreError):
+    """The store can be read but not written."""
+
+
+class Damaged(StoreError):
+    """What is stored is not what was written: a checksum that does not match, or a corrupt file."""
+
+
+class NewerSchema(StoreError):
+    """The store was written by a newer calsync."""
+
+
+class UidConflict(Exception):
+    """Another member of the collection, `href`, holds this UID (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1)."""
+
+    def __init__(self, href: str) -> None:
+        super().__init__(f"the UID is used by {href!r}")
+        self.href = href
+
+
+class Exists(Exception):
+    """Something has this name already."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name!r} exists")
+        self.name = name
+
+
+class Absent(Exception):
+    """The collection, item or principal at hand is no longer in the store."""

@@ -1,0 +1,376 @@
+"""Items: what collections hold, with the octets as the client sent them.
+
+`put` and its kin write an item with all that is derived from it, and each changed item takes the owner's next `seq`.
+How they are read is in `rows`, how they go in `removals`, how they are copied and moved in `copies`; the names are
+given on here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import delete as delete_from
+
+from calsync.ical.facts import Facts, ObjectResource
+from calsync.ical.vcard import fold
+from calsync.store import occurrences
+from calsync.store.copies import copy_item as copy
+from calsync.store.copies import move_item as move
+from calsync.store.errors import Absent, Exists, UidConflict
+from calsync.store.places import UNBURY, Collection, child, touch
+from calsync.store.principals import advance, lock_owner
+from calsync.store.removals import DELETE_BODY, DELETE_FIELDS, remove_items
+from calsync.store.removals import remove_item as delete
+from calsync.store.rows import (
+    ALL,
+    Item,
+    ItemRow,
+    bodies,
+    body,
+    by_uid,
+    checked,
+    get,
+    get_by_id,
+    listing,
+    named,
+    page,
+    page_bodies,
+    properties,
+    rows,
+    uid_holders,
+    with_uid,
+)
+from calsync.store.schema import body as body_table
+from calsync.store.schema import card_field, dead_property, item
+from calsync.store.statement import Prepared
+from calsync.webdav.urls import encode_segment
+
+if TYPE_CHECKING:
+    from calsync.store.engine import Transaction
+
+__all__ = [
+    "ALL",
+    "Item",
+    "ItemRow",
+    "Replaced",
+    "bodies",
+    "body",
+    "by_uid",
+    "checked",
+    "copy",
+    "delete",
+    "get",
+    "get_by_id",
+    "listing",
+    "move",
+    "named",
+    "page",
+    "page_bodies",
+    "properties",
+    "put",
+    "put_file",
+    "put_many",
+    "replace_all",
+    "rows",
+    "set_properties",
+    "with_uid",
+]
+
+_THIS = (item.c.owner == bindparam("owner"), item.c.collection == bindparam("collection"), item.c.id == bindparam("id"))
+_INSERT: Final = Prepared(insert(item))
+_UPDATE: Final = Prepared(
+    update(item)
+    .where(*_THIS)
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "uid",
+                "uid_key",
+                "uid_length",
+                "component",
+                "etag",
+                "size",
+                "first",
+                "last",
+                "span",
+                "recurring",
+                "floating",
+                "organizer",
+                "content_type",
+                "seq",
+                "modified",
+                "derived",
+            )
+        }
+    )
+)
+_SEQ: Final = Prepared(update(item).where(*_THIS).values(seq=bindparam("seq")))
+_INSERT_BODY: Final = Prepared(insert(body_table))
+_INSERT_FIELD: Final = Prepared(insert(card_field))
+_INSERT_PROPERTY: Final = Prepared(insert(dead_property))
+_DELETE_PROPERTY: Final = Prepared(
+    delete_from(dead_property).where(
+        dead_property.c.owner == bindparam("owner"),
+        dead_property.c.item == bindparam("item"),
+        dead_property.c.name == bindparam("name"),
+    )
+)
+_EVERY: Final = Prepared(
+    select(item.c.href, item.c.uid).where(
+        item.c.owner == bindparam("owner"), item.c.collection == bindparam("collection")
+    )
+)
+
+Pair = tuple[str, ObjectResource]
+
+
+def put(tx: Transaction, collection: Collection, href: str, obj: ObjectResource, *, content_type: str = "") -> Item:
+    """Write an item, new or in place of the one with this name.
+
+    Content that is there already is written anew (it may have been damaged), but nothing has changed: the item keeps
+    its seq. Raises `UidConflict` where another item of the collection holds the UID, `Exists` where a collection has
+    the name, `Absent` where the collection is gone.
+    """
+    (result,) = _put(tx, collection, [(href, obj)], content_type)
+    if isinstance(result, UidConflict):
+        raise result
+    return result
+
+
+def put_file(tx: Transaction, collection: Collection, href: str, octets: bytes, content_type: str) -> Item:
+    """Write a file into a plain collection; see `put`."""
+    facts = Facts(kind="", component="", uid="")
+    return put(
+        tx, collection, href, ObjectResource(octets, sha256(octets).hexdigest(), facts), content_type=content_type
+    )
+
+
+def put_many(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> list[Item | UidConflict]:
+    """`put` for each pair, as if one after the other; what cannot be is left out and told in its place."""
+    return _put(tx, collection, pairs, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What `replace_all` did. `items`: for each pair the item, or why it was left out; `deleted`: names."""
+
+    items: list[Item | UidConflict]
+    created: int
+    changed: int
+    unchanged: int
+    deleted: list[str]
+
+
+def replace_all(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> Replaced:
+    """Make these the items of the collection.
+
+    It is a diff: an item whose UID is there keeps its name, whatever the pair calls it; what is the same keeps its seq;
+    what is not named is deleted. A new item gets the name of its pair, or one like it where that is taken.
+    """
+    lock_owner(tx, collection.owner)
+    present: dict[str, str] = dict(tx.all(_EVERY, owner=collection.owner, collection=collection.id))
+    renamed = _renamed(pairs, present)
+    wanted = {href for href, _ in renamed}
+    gone = [href for href in present if href not in wanted]
+    remove_items(tx, collection, list(named(tx, collection, gone).values()))
+    before = named(tx, collection, [href for href in wanted if href in present])
+    results = _put(tx, collection, renamed, "")
+    kept = {one.href: one for one in results if isinstance(one, Item)}
+    unchanged = sum(1 for href, one in kept.items() if href in before and before[href].seq == one.seq)
+    created = sum(1 for href in kept if href not in before)
+    return Replaced(results, created, len(kept) - created - unchanged, unchanged, gone)
+
+
+def _renamed(pairs: Sequence[Pair], present: Mapping[str, str]) -> list[Pair]:
+    """The pairs under the names that they get."""
+    holders = {uid: href for href, uid in present.items() if uid}
+    taken = {holders[obj.facts.uid] for _, obj in pairs if obj.facts.uid in holders}
+    renamed: list[Pair] = []
+    for href, obj in pairs:
+        # The second of two with one UID gets a name of its own, and is refused under it.
+        name = holders.pop(obj.facts.uid, None)
+        if name is None:
+            name = _free(href, taken)
+            taken.add(name)
+        renamed.append((name, obj))
+    return renamed
+
+
+def _free(href: str, taken: Set[str]) -> str:
+    name, number = href, 1
+    stem, dot, suffix = href.rpartition(".")
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.{suffix}" if dot else f"{href}-{number}"
+    return name
+
+
+def _put(tx: Transaction, collection: Collection, pairs: Sequence[Pair], content_type: str) -> list[Item | UidConflict]:
+    lock_owner(tx, collection.owner)
+    hrefs = [href for href, _ in pairs]
+    present = named(tx, collection, hrefs)
+    if collection.kind == "plain":
+        for href in hrefs:
+            if child(tx, collection.owner, collection.id, href) is not None:
+                raise Exists(href)
+    final, conflicts = _settled(tx, collection, pairs, present)
+    written = _write(tx, collection, final, present, content_type)
+    return [conflicts.get(place) or written[href] for place, href in enumerate(hrefs)]
+
+
+def _settled(
+    tx: Transaction, collection: Collection, pairs: Sequence[Pair], present: Mapping[str, Item]
+) -> tuple[dict[str, ObjectResource], dict[int, UidConflict]]:
+    """What each name holds in the end, and which pairs were refused: RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1."""
+    uids = list({obj.facts.uid for _, obj in pairs if obj.facts.uid})
+    holders = uid_holders(tx, collection, uids) if uids else {}
+    held = {href: one.uid for href, one in present.items()}
+    final: dict[str, ObjectResource] = {}
+    conflicts: dict[int, UidConflict] = {}
+    for place, (href, obj) in enumerate(pairs):
+        uid = obj.facts.uid
+        holder = holders.get(uid)
+        if holder is not None and holder != href:
+            conflicts[place] = UidConflict(holder)
+            continue
+        freed = held.get(href, "")
+        if freed != uid and holders.get(freed) == href:
+            del holders[freed]
+        if uid:
+            holders[uid] = href
+        held[href] = uid
+        final[href] = obj
+    return final, conflicts
+
+
+def _write(
+    tx: Transaction,
+    collection: Collection,
+    final: Mapping[str, ObjectResource],
+    present: Mapping[str, Item],
+    content_type: str,
+) -> dict[str, Item]:
+    now = int(time.time())
+    owner = collection.owner
+    changed = sum(1 for href, obj in final.items() if not _same(present.get(href), obj, content_type))
+    last = advance(tx, owner, changed) if changed else 0
+    seq = last - changed
+    written: dict[str, Item] = {}
+    new: list[dict[str, Any]] = []
+    old: list[dict[str, Any]] = []
+    for href, obj in final.items():
+        before = present.get(href)
+        if before is not None and _same(before, obj, content_type):
+            values = _values(obj, before.content_type, before.seq, before.modified, tx.window)
+        else:
+            seq += 1
+            values = _values(obj, content_type, seq, now, tx.window)
+        values["owner"], values["collection"] = owner, collection.id
+        if before is None:
+            values |= {"id": seq, "href": href, "url": encode_segment(href), "schedule_tag": None, "created": now}
+            new.append(values)
+        else:
+            values["id"] = before.id
+            old.append(values)
+        written[href] = _item(values, href, before)
+    tx.run_many(_UPDATE, old)
+    tx.run_many(_INSERT, new)
+    _derive(tx, [(written[href], obj, href in present) for href, obj in final.items()])
+    tx.run_many(UNBURY, [{"owner": owner, "collection": collection.id, "href": values["href"]} for values in new])
+    if changed:
+        grown = sum(one.size for one in written.values()) - sum(
+            present[href].size for href in written if href in present
+        )
+        touch(tx, owner, collection.id, last, now, items=len(new), octets=grown)
+    return written
+
+
+def _same(before: Item | None, obj: ObjectResource, content_type: str) -> bool:
+    return before is not None and before.etag == obj.etag and before.content_type == content_type
+
+
+def _values(
+    obj: ObjectResource, content_type: str, seq: int, modified: int, window: occurrences.Window
+) -> dict[str, Any]:
+    """The columns that come from the octets and the moment."""
+    facts = obj.facts
+    key = fold(facts.uid)
+    span = None
+    if facts.kind == "VCALENDAR":
+        span = occurrences.span_of(facts.first, facts.last, has_rows=facts.occurrences is not None)
+    return {
+        "uid": facts.uid,
+        "uid_key": key,
+        "uid_length": len(key),
+        "component": facts.component,
+        "etag": obj.etag,
+        "size": len(obj.octets),
+        "first": facts.first,
+        "last": facts.last,
+        "span": span,
+        "recurring": int(facts.recurring),
+        "floating": int(facts.floating),
+        "organizer": facts.organizer,
+        "content_type": content_type,
+        "seq": seq,
+        "modified": modified,
+        "derived": window.generation,
+    }
+
+
+def _item(values: Mapping[str, Any], href: str, before: Item | None) -> Item:
+    given = {"href": href} | dict(values)
+    if before is not None:
+        given |= {"url": before.url, "schedule_tag": before.schedule_tag, "created": before.created}
+    return Item._make(given[name] for name in Item._fields)
+
+
+def _derive(tx: Transaction, written: Iterable[tuple[Item, ObjectResource, bool]]) -> None:
+    """Write the octets and the rows that are found by; `written` says of each whether there were any before."""
+    stale: list[dict[str, Any]] = []
+    octets: list[dict[str, Any]] = []
+    times: list[dict[str, Any]] = []
+    fields: list[dict[str, Any]] = []
+    for one, obj, was in written:
+        key = {"owner": one.owner, "item": one.id}
+        if was:
+            stale.append(key)
+        octets.append(key | {"octets": obj.octets, "spans": obj.facts.spans})
+        if obj.facts.occurrences:
+            times += [
+                key | {"bucket": bucket, "collection": one.collection, "packed": packed}
+                for bucket, packed in occurrences.pack(obj.facts.occurrences, tx.window)
+            ]
+        if obj.facts.fields:
+            fields += [
+                key | {"place": place, "collection": one.collection, "name": name, "value": value}
+                for place, (name, value) in enumerate(obj.facts.fields)
+            ]
+    for statement in (DELETE_BODY, occurrences.DELETE, DELETE_FIELDS):
+        tx.run_many(statement, stale)
+    tx.run_many(_INSERT_BODY, octets)
+    tx.run_many(occurrences.INSERT, times)
+    tx.run_many(_INSERT_FIELD, fields)
+
+
+def set_properties(tx: Transaction, collection: Collection, item: Item, changes: Mapping[str, str | None]) -> Item:
+    """Set the dead properties that have a value and remove those that have None: the ETag stays, the seq grows."""
+    lock_owner(tx, collection.owner)
+    if not changes:
+        return item
+    owner = collection.owner
+    seq = advance(tx, owner)
+    if not tx.run(_SEQ, owner=owner, collection=collection.id, id=item.id, seq=seq):
+        raise Absent(f"item {item.url}")
+    for name, xml in changes.items():
+        tx.run(_DELETE_PROPERTY, owner=owner, item=item.id, name=name)
+        if xml is not None:
+            tx.run(_INSERT_PROPERTY, owner=owner, item=item.id, name=name, xml=xml)
+    touch(tx, owner, collection.id, seq, int(time.time()))
+    return item._replace(seq=seq)

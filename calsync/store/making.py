@@ -1,0 +1,69 @@
+"""How a collection comes into being."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import insert
+
+from calsync.store.places import HOME, UNBURY, Collection, check_place, current, touch
+from calsync.store.principals import Principal, advance, lock_owner, merged
+from calsync.store.schema import collection, mount
+from calsync.store.statement import Prepared
+from calsync.webdav.urls import encode_segment
+
+if TYPE_CHECKING:
+    from calsync.store.engine import Transaction
+
+_INSERT: Final = Prepared(insert(collection))
+_MOUNT: Final = Prepared(insert(mount))
+
+
+def create(
+    tx: Transaction,
+    principal: Principal,
+    parent: int,
+    name: str,
+    kind: str,
+    components: Sequence[str] = (),
+    properties: Mapping[str, str | None] | None = None,
+) -> Collection:
+    """A new, empty collection in `parent` (0: the home). Raises `Exists`, and `Absent` where the parent is gone."""
+    owner = principal.id
+    lock_owner(tx, owner)
+    check_place(tx, owner, parent, name)
+    now = int(time.time())
+    seq = advance(tx, owner)
+    tx.run(
+        _INSERT,
+        owner=owner,
+        id=seq,
+        kind=kind,
+        components=",".join(components),
+        properties=json.dumps(merged({}, properties or {})),
+        seq=seq,
+        item_count=0,
+        octet_count=0,
+        created=now,
+        modified=now,
+    )
+    tx.run(
+        _MOUNT,
+        principal=owner,
+        parent=parent,
+        name=name,
+        url=encode_segment(name),
+        owner=owner,
+        collection=seq,
+        bound=seq,
+        position=0,
+        displayname=None,
+        color=None,
+    )
+    tx.run(UNBURY, owner=owner, collection=parent, href=name + "/")
+    if parent != HOME:
+        touch(tx, owner, parent, seq, now)
+    return current(tx, owner, seq)

@@ -1,0 +1,9 @@
+"""Run by Alembic: migrates over the connection, and inside the transaction, that `Chain.upgrade` was given."""
+
+from alembic import context
+
+context.configure(
+    connection=context.config.attributes["connection"], transactional_ddl=True, transaction_per_migration=False
+)
+with context.begin_transaction():
+    context.run_migrations()

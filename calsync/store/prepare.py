@@ -1,0 +1,137 @@
+"""Bring an SQLite store to what this version of calsync needs: make it, check it, or back it up and migrate it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from calsync.store import plans, sqlite
+from calsync.store.errors import NewerSchema, StoreError
+from calsync.store.migrations import CHAIN, Chain
+from calsync.store.schema import METADATA
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# While one process makes or migrates the store, the others wait so many seconds.
+_PATIENCE: Final = 600.0
+
+
+def prepare(path: Path, *, create: bool = True, chain: Chain = CHAIN) -> None:
+    """Make sure that `path` is a store of this version.
+
+    A new one gets the mode 0600, and its folder 0700 where that is made too. Before an existing one is migrated, a copy
+    is put beside it. Raises `StoreError`; `NewerSchema` where a newer calsync has written it.
+    """
+    if sqlite3.sqlite_version_info < sqlite.OLDEST:
+        needed = ".".join(map(str, sqlite.OLDEST))
+        raise StoreError(f"store: SQLite is {sqlite3.sqlite_version}, calsync needs {needed} or newer")
+    try:
+        _touch(path, create=create)
+        with _connection(path) as connection:
+            if _revision(connection, path, chain) == chain.head:
+                return
+        with _alone(path), _connection(path) as connection:
+            _upgrade(connection, path, chain)
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, path) from error
+    except OSError as error:
+        raise StoreError(f"store: {error.filename or path}: {error.strerror}") from error
+
+
+def _touch(path: Path, *, create: bool) -> None:
+    if path.exists():
+        if path.is_dir():
+            raise StoreError(f"store: {path}: is a folder; name a file in it")
+        return
+    if not create:
+        raise StoreError(f"store: {path}: there is no store (calsync serve makes one)")
+    if not path.parent.exists():
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+    # SQLite gives -wal and -shm the mode of the file itself.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+@contextlib.contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with contextlib.closing(sqlite.connect(path)) as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    lock = sqlite.lock_of(path)
+    try:
+        if not lock.take(_PATIENCE):
+            raise StoreError(f"store: {path}: another process prepares it since {_PATIENCE / 60:.0f} minutes")
+        try:
+            yield
+        finally:
+            lock.give()
+    finally:
+        lock.close()
+
+
+def _revision(connection: sqlite3.Connection, path: Path, chain: Chain) -> str | None:
+    """The revision of the file, None for an empty one."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StoreError(f"store: {path}: an SQLite database, but not one of calsync's")
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    revision = str(row[0]) if row else ""
+    if revision not in chain.revisions:
+        raise NewerSchema(
+            f"store: {path}: written by a newer calsync (schema {revision}, this one knows up to {chain.head}); "
+            "install that version, or restore the copy that it made before migrating"
+        )
+    return revision
+
+
+def _upgrade(connection: sqlite3.Connection, path: Path, chain: Chain) -> None:
+    # Another process may have done it meanwhile.
+    revision = _revision(connection, path, chain)
+    if revision == chain.head:
+        return
+    if revision is None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        with _transaction(connection) as core:
+            METADATA.create_all(core)
+            _stamp(core, chain.head)
+            plans.advise(connection)
+        return
+    now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    sqlite.copy(path, path.with_name(f"{path.name}.before-{chain.head}-{now}"))
+    with _transaction(connection) as core:
+        chain.upgrade(core)
+        plans.advise(connection)
+
+
+def _stamp(core: Connection, revision: str) -> None:
+    """Write the revision as Alembic does."""
+    core.exec_driver_sql(
+        "CREATE TABLE alembic_version (\n"
+        "\tversion_num VARCHAR(32) NOT NULL, \n"
+        "\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)\n"
+        ")"
+    )
+    core.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (revision,))
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[Connection]:
+    """SQLAlchemy's view of a connection, inside a transaction that is committed at the end."""
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import StaticPool
+
+    engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
+    with engine.connect() as core, core.begin():
+        connection.execute("BEGIN IMMEDIATE")
+        yield core

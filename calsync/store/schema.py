@@ -1,0 +1,279 @@
+"""What is stored. Keys begin with the owner, a principal's id, so that any table can be cut by owner.
+
+`seq` is the owner's counter: whatever changes takes its next value. An id is the value that was taken at creation, so
+ids of collections and items never meet within an owner, and grow with time. Instants are seconds since 1970, UTC;
+flags are 0 or 1; texts compare octet by octet. Rows are tied by ids without foreign keys: all are written by
+`calsync.store` in one transaction, and `verify` looks for strays.
+
+SQLite keeps narrow tables in the order of their primary key (`WITHOUT ROWID`), so the listing of a collection is a walk
+along the table itself; the tables with large values are heaps with an index.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy.dialects.postgresql import TEXT as PostgresText
+
+METADATA: Final = MetaData(naming_convention={"pk": "%(table_name)s_key"})
+
+# The order of texts must be that of their octets where a range is searched, whatever the database's locale is.
+Plain: Final = Text().with_variant(PostgresText(collation="C"), "postgresql")
+Identity: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _key(name: str, kind: Any = BigInteger) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False)
+
+
+def _number(name: str, default: int | None = None) -> Column[Any]:
+    return Column(name, BigInteger, nullable=False, server_default=None if default is None else str(default))
+
+
+def _text(name: str, default: str | None = None) -> Column[Any]:
+    return Column(name, Plain, nullable=False, server_default=default)
+
+
+meta: Final = Table("meta", METADATA, _key("key", Text), Column("value", LargeBinary, nullable=False))
+"""Facts of the store itself: secrets, counters, the occurrence window."""
+
+principal: Final = Table(
+    "principal",
+    METADATA,
+    _key("id", Identity),
+    _text("name"),  # NFC, as it was given
+    _text("name_key"),  # NFC + casefold: how names are compared
+    _text("kind"),
+    _number("seq"),
+    _text("epoch"),  # changes only where history is lost
+    _number("horizon"),  # tombstones with a greater seq are all still there
+    _text("properties"),  # JSON object: Clark name → the element, whole
+    _number("created"),
+    _number("modified"),
+)
+Index("principal_name", principal.c.name_key, unique=True)
+
+collection: Final = Table(
+    "collection",
+    METADATA,
+    _key("owner"),
+    _key("id"),
+    _text("kind"),
+    _text("components"),  # of the calendar's set, separated by commas; empty is all
+    _text("properties"),
+    _number("seq"),  # of the last change in it or of it
+    _number("item_count"),
+    _number("octet_count"),
+    _number("created"),
+    _number("modified"),
+)
+
+mount: Final = Table(
+    "mount",
+    METADATA,
+    _key("principal"),  # whose home it is seen in
+    _key("parent"),  # a collection of that principal, 0 for the home
+    _key("name", Plain),
+    _text("url"),  # the name, percent-encoded
+    _number("owner"),  # of the collection: the principal itself, or somebody who shares it
+    _number("collection"),
+    _number("bound"),  # the principal's seq when this name became this collection
+    _number("position"),  # order in the home
+    Column("displayname", Plain),  # the principal's own, over the collection's
+    Column("color", Plain),
+    sqlite_with_rowid=False,
+)
+"""How a principal sees a collection, its own or a share: the path name and what is the viewer's own."""
+Index("mount_collection", mount.c.owner, mount.c.collection)
+
+item: Final = Table(
+    "item",
+    METADATA,
+    _key("owner"),
+    _key("collection"),
+    _key("id"),
+    _text("href"),
+    _text("url"),  # the href, percent-encoded
+    _text("uid"),
+    _text("uid_key"),  # folded, for searches
+    _number("uid_length"),  # characters of the key
+    _text("component"),  # VEVENT, …, VCARD, VLIST; empty for a file
+    _text("etag"),  # sha256 of the octets in hex: the checksum too
+    _number("size"),  # octets
+    _number("first"),  # instants; of floating and all-day times the wall time read as UTC
+    _number("last"),
+    Column("span", Integer),  # class of length (`occurrences.span_of`), NULL where time means nothing
+    _number("recurring"),
+    _number("floating"),
+    _text("organizer", ""),
+    Column("schedule_tag", Text),
+    _text("content_type", ""),  # of a file, as it was sent
+    _number("seq"),
+    _number("created"),
+    _number("modified"),
+    _number("derived"),  # generation of the rows derived from the octets (`occurrences.Window`)
+    sqlite_with_rowid=False,
+)
+Index("item_href", item.c.owner, item.c.collection, item.c.href, unique=True)
+Index("item_uid", item.c.owner, item.c.uid_key, item.c.collection)
+Index("item_uid_length", item.c.owner, item.c.collection, item.c.uid_length)
+Index(
+    "item_time",
+    item.c.owner,
+    item.c.collection,
+    item.c.component,
+    item.c.span,
+    item.c.first,
+    item.c.last,
+    sqlite_where=item.c.span.is_not(None),
+    postgresql_where=item.c.span.is_not(None),
+)
+
+#: What a listing shows of an item; a sync reads it from the index alone.
+LISTED: Final = (
+    item.c.id,
+    item.c.url,
+    item.c.etag,
+    item.c.component,
+    item.c.size,
+    item.c.seq,
+    item.c.created,
+    item.c.modified,
+    item.c.content_type,
+)
+_DELTA: Final = (item.c.owner, item.c.collection, item.c.seq)
+_SHOWN: Final = tuple(column for column in LISTED if column is not item.c.seq)
+Index("item_delta", *_DELTA, *_SHOWN).ddl_if(dialect="sqlite")
+Index("item_delta_including", *_DELTA, postgresql_include=[column.name for column in _SHOWN]).ddl_if(
+    dialect="postgresql"
+)
+
+body: Final = Table(
+    "body",
+    METADATA,
+    _key("owner"),
+    _key("item"),
+    Column("octets", LargeBinary, nullable=False),  # as the client sent them
+    Column("spans", LargeBinary, nullable=False),  # offsets of the components (`calsync.ical.facts`)
+)
+
+tombstone: Final = Table(
+    "tombstone",
+    METADATA,
+    _key("owner"),
+    _key("collection"),  # 0: of the home
+    _key("href", Plain),  # of a collection: its name and a slash
+    _text("url"),
+    _number("seq"),
+    _number("deleted"),
+    sqlite_with_rowid=False,
+)
+Index("tombstone_delta", tombstone.c.owner, tombstone.c.collection, tombstone.c.seq, tombstone.c.url)
+
+occurrence: Final = Table(
+    "occurrence",
+    METADATA,
+    _key("owner"),
+    _key("collection"),
+    _key("bucket"),  # which stretch of time (`occurrences.BUCKET`)
+    _key("item"),
+    Column("packed", LargeBinary, nullable=False),  # the occurrences that touch it (`occurrences.pack`)
+    sqlite_with_rowid=False,
+)
+"""When recurring items occur, within the window; one row an item and a stretch of time."""
+Index("occurrence_item", occurrence.c.owner, occurrence.c.item)
+
+card_field: Final = Table(
+    "card_field",
+    METADATA,
+    _key("owner"),
+    _key("item"),
+    _key("place"),
+    _number("collection"),
+    _text("name"),
+    _text("value"),  # folded
+    sqlite_with_rowid=False,
+)
+Index(
+    "card_field_value",
+    card_field.c.owner,
+    card_field.c.collection,
+    card_field.c.name,
+    card_field.c.value,
+    card_field.c.item,
+)
+
+dead_property: Final = Table(
+    "dead_property",
+    METADATA,
+    _key("owner"),
+    _key("item"),
+    _key("name", Text),  # Clark notation
+    _text("xml"),  # the element, whole
+)
+
+lock: Final = Table(
+    "lock",
+    METADATA,
+    _key("owner"),
+    _key("token", Text),
+    _text("url"),  # path below the owner's home, encoded, no slash at the end; it may be unmapped
+    _text("scope"),  # exclusive, shared
+    _text("depth"),  # 0, infinity
+    _text("description"),  # the client's `owner` element, XML
+    _number("principal"),  # who holds it
+    _number("expires"),
+    _number("created"),
+)
+Index("lock_url", lock.c.owner, lock.c.url)
+
+share: Final = Table(
+    "share",
+    METADATA,
+    _key("owner"),
+    _key("collection"),
+    _key("principal"),  # to whom
+    _text("access"),
+    _text("state"),
+    _number("created"),
+    _number("modified"),
+)
+Index("share_principal", share.c.principal)
+
+account: Final = Table(
+    "account",
+    METADATA,
+    _key("id", Identity),
+    _number("principal"),
+    _text("name"),
+    _text("name_key"),
+    Column("password", Text),  # argon2's text form; NULL: no password opens it
+    _text("email", ""),
+    _text("displayname", ""),
+    _text("role", "user"),
+    _number("disabled", 0),
+    _number("generation", 1),  # raised whenever a verified login must be forgotten
+    _number("created"),
+)
+Index("account_name", account.c.name_key, unique=True)
+Index("account_principal", account.c.principal, unique=True)
+
+credential: Final = Table(
+    "credential",
+    METADATA,
+    _key("id", Text),  # the prefix by which it is looked up
+    _number("account"),
+    _text("kind", "app"),
+    _text("label"),
+    Column("hash", LargeBinary, nullable=False),  # keyed
+    _text("scope"),  # JSON
+    _number("read_only", 0),
+    Column("expires", BigInteger),
+    _number("created"),
+    Column("last_used", BigInteger),
+    _text("last_address", ""),
+    _text("last_client", ""),
+    _number("revoked", 0),
+)
+Index("credential_account", credential.c.account)

@@ -1,0 +1,121 @@
+"""A statement of SQLAlchemy's Core, compiled once a dialect and then run on the driver's own cursor.
+
+Composing and compiling cost more than running; prepared, a statement costs a fraction of a microsecond above the
+driver. Values reach the driver as they are (int, str, bytes, None) and rows come back as plain tuples: the schema uses
+no type that needs converting. A list is passed as JSON (`each`), so that its length does not change the statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, ClauseElement, Select, Text, bindparam, cast, column, select
+from sqlalchemy.dialects.postgresql.base import PGDialect
+from sqlalchemy.dialects.sqlite.base import SQLiteDialect
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+Values = Mapping[str, Any]
+
+_DIALECTS: Final[Mapping[str, Callable[[], Dialect]]] = {
+    "sqlite": lambda: SQLiteDialect(paramstyle="qmark"),
+    "postgresql": lambda: PGDialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The text for one driver; `bind` puts named values into the order in which the text wants them."""
+
+    sql: str
+    bind: Callable[[Values], tuple[Any, ...]]
+
+
+class Prepared:
+    """A select, insert, update or delete whose parameters are named by `bindparam`."""
+
+    __slots__ = ("_compiled", "_statement")
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self._statement = statement
+        self._compiled: dict[str, Compiled] = {}
+
+    def compiled(self, dialect: str) -> Compiled:
+        """The text for `dialect`, `sqlite` or `postgresql`. A missing parameter is a `KeyError` at `bind`."""
+        try:
+            return self._compiled[dialect]
+        except KeyError:
+            made = self._compiled[dialect] = _compile(self._statement, dialect)
+            return made
+
+
+def _compile(statement: ClauseElement, dialect: str) -> Compiled:
+    compiled = statement.compile(dialect=_DIALECTS[dialect](), compile_kwargs={"render_postcompile": True})
+    assert isinstance(compiled, SQLCompiler)
+    names = tuple(compiled.positiontup or ())
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return Compiled(compiled.string, _binder(names, constants))
+
+
+def _binder(names: tuple[str, ...], constants: Values) -> Callable[[Values], tuple[Any, ...]]:
+    if not names:
+        return lambda values: ()
+    if len(names) == 1:
+        (only,) = names
+        return lambda values: (values[only] if only in values else constants[only],)
+    pick = itemgetter(*names)
+    if constants:
+        return lambda values: pick({**constants, **values})
+    return pick
+
+
+class _Members(FunctionElement[str]):
+    """The members of a JSON array, as text."""
+
+    name = "members"
+    inherit_cache = True
+
+
+@compiles(_Members, "sqlite")
+def _(element: _Members, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Members, "postgresql")
+def _(element: _Members, compiler: SQLCompiler, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS json))"
+
+
+class locate(FunctionElement[int]):
+    """`locate(text, part)`: where `part` first stands in `text`, counted from 1; 0 where it does not."""
+
+    type = BigInteger()
+    name = "locate"
+    inherit_cache = True
+
+
+@compiles(locate, "sqlite")
+def _(element: locate, compiler: SQLCompiler, **options: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **options)})"
+
+
+@compiles(locate, "postgresql")
+def _(element: locate, compiler: SQLCompiler, **options: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **options)})"
+
+
+def each(name: str) -> Select[tuple[str]]:
+    """The members of the JSON array of texts in parameter `name`: `column.in_(each("names"))`."""
+    given = _Members(bindparam(name, type_=Text)).table_valued(column("value", Text), name=f"given_{name}")
+    return select(given.c.value)
+
+
+def each_id(name: str) -> Select[tuple[int]]:
+    """The same for an array of integers."""
+    given = _Members(bindparam(name, type_=Text)).table_valued(column("value", Text), name=f"given_{name}")
+    return select(cast(given.c.value, BigInteger))

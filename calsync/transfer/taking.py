@@ -1,0 +1,276 @@
+"""Putting what a reader found into a store.
+
+Octets are parsed before a transaction is opened; items go in chunks, so that a running server is never kept from
+writing for long; what is there already is found by its checksum and costs neither. Nothing is deleted, and properties
+that a collection has are left alone: taking the same source twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Final, TypeVar
+
+from calsync.ical.facts import ObjectResource, address_object, calendar_object
+from calsync.ical.validate import Refused
+from calsync.store import collections, items, principals
+from calsync.store.collections import Collection
+from calsync.store.engine import Store
+from calsync.store.errors import UidConflict
+from calsync.store.principals import Principal
+from calsync.transfer.names import free_of_reserved, href_for
+from calsync.transfer.repair import repaired, with_uids
+from calsync.transfer.report import Outcome, Report, Result
+from calsync.transfer.source import SourceCollection, SourceItem, SourceUser, Unreadable
+
+CHUNK: Final = 100  # items a transaction
+ENDINGS: Final = {"calendar": ".ics", "addressbook": ".vcf"}
+
+Progress = Callable[[int], None]
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An item that passed the checks and wants to be written. `outcome`: what it will be."""
+
+    place: str
+    href: str
+    object: ObjectResource
+    outcome: Outcome
+    reason: str
+
+
+@dataclass(slots=True)
+class Taking:
+    """One run of an import. `report` is told of each item, `progress` of how many more are done."""
+
+    store: Store
+    report: Report
+    dry_run: bool = False
+    progress: Progress = lambda _count: None
+    each: Callable[[Result], None] = lambda _result: None
+    _users: dict[int, str] = field(default_factory=dict)
+
+    def user(self, source: SourceUser) -> None:
+        """Take one user with all that is theirs; the principal is made where there is none."""
+        for problem in source.problems:
+            self.problem(problem, f"/{source.name}/")
+        for notice in source.notices:
+            self.report.notice(notice)
+        principal = self._principal(source)
+        if principal and self._users.setdefault(principal.id, source.name) != source.name:
+            first = self._users[principal.id]
+            reason = f"the user names {first!r} and {source.name!r} differ in case only; import one with --user"
+            for collection in source.collections:
+                self._all_refused(collection, f"/{source.name}/", reason)
+            return
+        home = {collection.names[0] for collection in source.collections}
+        for collection in source.collections:
+            self.collection(principal, source.name, collection, home)
+
+    def collection(
+        self, principal: Principal | None, user: str, source: SourceCollection, home: set[str] | frozenset[str]
+    ) -> None:
+        """Take one collection. `home`: the names beside it, which a renamed one must not meet."""
+        for notice in source.notices:
+            self.report.notice(notice)
+        name = free_of_reserved(source.names[0], home)
+        names = (name, *source.names[1:])
+        target = f"/{user}/{'/'.join(names)}/"
+        if name != source.names[0]:
+            self.report.notice(f"/{user}/{source.names[0]}/ is a name of the server's own: it is now /{user}/{name}/")
+        found = self._collection(principal, names, source) if principal else None
+        if found and found.kind != source.kind:
+            self._all_refused(source, target, f"{target} is there already as {_ARTICLES[found.kind]}")
+            return
+        if source.kind not in ENDINGS:
+            for item in source.items():
+                if isinstance(item, Unreadable):
+                    self.problem(item, target)
+            return
+        seen: dict[str, str] = {}
+        for chunk in _chunks(source.items(), CHUNK):
+            self._chunk(found, source, target, chunk, seen)
+            self.progress(len(chunk))
+
+    def _principal(self, source: SourceUser) -> Principal | None:
+        with self.store.read() as tx:
+            principal = principals.find(tx, source.name)
+        missing = _missing(principal.properties if principal else {}, source.properties)
+        if self.dry_run or (principal and not missing):
+            return principal
+        with self.store.write() as tx:
+            principal = principals.find(tx, source.name) or principals.create(tx, source.name)
+            return principals.set_properties(tx, principal, missing) if missing else principal
+
+    def _collection(self, principal: Principal, names: Sequence[str], source: SourceCollection) -> Collection | None:
+        """The collection in the store, made or given its missing properties; None in a dry run that would make it."""
+        with self.store.read() as tx:
+            found = collections.find(tx, principal, names)
+        missing = _missing(found.properties if found else {}, source.properties)
+        if self.dry_run or (found and (not missing or found.kind != source.kind)):
+            return found
+        with self.store.write() as tx:
+            if found is None:
+                parent = 0
+                for depth in range(1, len(names)):
+                    above = collections.find(tx, principal, names[:depth])
+                    if above is None:
+                        above = collections.create(tx, principal, parent, names[depth - 1], "plain")
+                    parent = above.id
+                return collections.create(
+                    tx, principal, parent, names[-1], source.kind, source.components, source.properties
+                )
+            return collections.set_properties(tx, found, missing)
+
+    def _chunk(
+        self,
+        collection: Collection | None,
+        source: SourceCollection,
+        target: str,
+        chunk: Sequence[SourceItem | Unreadable],
+        seen: dict[str, str],
+    ) -> None:
+        wanted: list[SourceItem] = []
+        for item in chunk:
+            if isinstance(item, Unreadable):
+                self.problem(item, target)
+            else:
+                wanted.append(item)
+        etags = self._etags(collection, [item.href for item in wanted if item.href is not None])
+        ready: list[_Ready] = []
+        for item in wanted:
+            if item.href is not None and etags.get(item.href) == hashlib.sha256(item.octets).hexdigest():
+                self._tell(Outcome.UNCHANGED, item.place, target + item.href)
+                continue
+            try:
+                found, mended = self._checked(source, collection, item)
+            except Refused as error:
+                self._tell(Outcome.REFUSED, item.place, target + (item.href or ""), str(error))
+                continue
+            ready += self._placed(collection, source, target, item, found, mended, etags, seen)
+        if ready and not self.dry_run and collection is not None:
+            self._write(collection, target, ready)
+        else:
+            for entry in ready:
+                self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
+
+    def _placed(
+        self,
+        collection: Collection | None,
+        source: SourceCollection,
+        target: str,
+        item: SourceItem,
+        found: ObjectResource,
+        mended: str,
+        etags: Mapping[str, str],
+        seen: dict[str, str],
+    ) -> Iterator[_Ready]:
+        """The href an item goes to, or the word that it need not or cannot go anywhere."""
+        uid = found.facts.uid
+        holder, etag = self._holder(collection, uid)
+        other = seen.get(uid, holder) if uid else ""
+        href = item.href or other or href_for(uid or found.etag, ENDINGS[source.kind])
+        if uid and uid in seen:
+            self._tell(Outcome.REFUSED, item.place, target + href, f"its UID is that of {seen[uid]}, read before")
+            return
+        seen[uid] = href
+        if other and other != href:
+            if etag == found.etag:
+                self._tell(Outcome.UNCHANGED, item.place, target + other)
+            else:
+                self._tell(Outcome.REFUSED, item.place, target + href, f"its UID is that of {other}, another item")
+            return
+        there = etags.get(href) or (etag if holder == href else "")
+        if there == found.etag:
+            self._tell(Outcome.UNCHANGED, item.place, target + href)
+            return
+        yield _Ready(item.place, href, found, Outcome.REPLACED if there else Outcome.TAKEN, mended)
+
+    def _write(self, collection: Collection, target: str, ready: Sequence[_Ready]) -> None:
+        with self.store.write() as tx:
+            written = items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
+        for entry, result in zip(ready, written, strict=True):
+            if isinstance(result, UidConflict):
+                reason = f"its UID is that of {result.href}, another item"
+                self._tell(Outcome.REFUSED, entry.place, target + entry.href, reason)
+            else:
+                self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
+
+    def _checked(
+        self, source: SourceCollection, collection: Collection | None, item: SourceItem
+    ) -> tuple[ObjectResource, str]:
+        """The object and what had to be mended, if anything. Raises `Refused` with the first reason."""
+        allowed: Sequence[str] | None = None
+        if source.enforced:
+            allowed = (collection.components if collection else source.components) or None
+        try:
+            found = self._parsed(source, item.octets, allowed)
+        except Refused as refusal:
+            mended = repaired(item.octets)
+            if mended is None:
+                raise
+            try:
+                return self._parsed(source, mended[0], allowed), mended[1]
+            except Refused:
+                raise refusal from None
+        if item.href is None and not found.facts.uid:
+            # RFC 6352 §6.3.2.1 wants a UID; without one the next import would not find the item again.
+            return self._parsed(source, with_uids(item.octets), allowed), "given a UID"
+        return found, ""
+
+    def _parsed(self, source: SourceCollection, octets: bytes, components: Sequence[str] | None) -> ObjectResource:
+        if source.kind == "addressbook":
+            return address_object(octets)
+        # Radicale never minded a METHOD.
+        return calendar_object(
+            octets, window=self.store.window, components=components, allow_method=not source.enforced
+        )
+
+    def _etags(self, collection: Collection | None, hrefs: Sequence[str]) -> dict[str, str]:
+        if collection is None or not hrefs:
+            return {}
+        with self.store.read() as tx:
+            return {href: item.etag for href, item in items.named(tx, collection, hrefs).items()}
+
+    def _holder(self, collection: Collection | None, uid: str) -> tuple[str, str]:
+        """The href and etag of the item that holds a UID, or empty."""
+        if collection is None or not uid:
+            return "", ""
+        with self.store.read() as tx:
+            item = items.by_uid(tx, collection, uid)
+        return (item.href, item.etag) if item else ("", "")
+
+    def _all_refused(self, source: SourceCollection, target: str, reason: str) -> None:
+        for item in source.items():
+            href = (item.href or "") if isinstance(item, SourceItem) else ""
+            self._tell(Outcome.REFUSED, item.place, target + href, reason)
+
+    def problem(self, problem: Unreadable, target: str) -> None:
+        outcome = Outcome.SKIPPED if problem.skipped else Outcome.REFUSED
+        self._tell(outcome, problem.place, target, problem.reason)
+
+    def _tell(self, outcome: Outcome, place: str, target: str, reason: str = "") -> None:
+        result = Result(outcome, place, target, reason)
+        self.report.add(result)
+        self.each(result)
+
+
+_ARTICLES: Final = {
+    "calendar": "a calendar",
+    "addressbook": "an address book",
+    "subscribed": "a subscription",
+    "plain": "a plain collection",
+}
+
+
+def _missing(there: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: xml for name, xml in wanted.items() if name not in there}
+
+
+def _chunks(source: Iterator[_T], size: int) -> Iterator[list[_T]]:
+    while chunk := list(islice(source, size)):
+        yield chunk

@@ -1,0 +1,92 @@
+"""A server process with a small application, and raw connections to it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.server_process import ServerProcess
+
+
+class Site(ServerProcess):
+    """The runner with `small_site`; `options` as that takes them."""
+
+    def __init__(self, folder: Path, **options: Any) -> None:
+        super().__init__(folder)
+        self.options = options
+
+    def _command(self) -> list[str]:
+        return [sys.executable, "-m", "tests.server.small_site", json.dumps(self.options)]
+
+    def counts(self) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.url}counts", timeout=10) as answer:
+            found: dict[str, int] = json.load(answer)
+            return found
+
+    def connect(self, receive_buffer: int = 0) -> socket.socket:
+        sock = socket.socket()
+        if receive_buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        sock.settimeout(10)
+        sock.connect(self.address)
+        return sock
+
+    def talk(self, *parts: bytes, end: bool = True) -> bytes:
+        """Send, say that nothing follows, and read until the server closes. A reset shows as `<reset>`."""
+        with self.connect() as sock:
+            for part in parts:
+                sock.sendall(part)
+            if end:
+                sock.shutdown(socket.SHUT_WR)
+            return read_all(sock)
+
+
+def read_all(sock: socket.socket) -> bytes:
+    data = b""
+    try:
+        while part := sock.recv(1 << 18):
+            data += part
+    except ConnectionResetError:
+        data += b"<reset>"
+    return data
+
+
+def read_until(sock: socket.socket, end: bytes) -> bytes:
+    data = b""
+    while end not in data:
+        part = sock.recv(65536)
+        assert part, data
+        data += part
+    return data
+
+
+def until(condition: Callable[[], bool], timeout: float = 10) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One process for all tests of a module; times are short, sizes small."""
+    limits = {
+        "timeout": 1.0,
+        "idle": 2.0,
+        "body": 1_000_000,
+        "head": 16384,
+        "target": 4096,
+        "stop": 2.0,
+        "spool_memory": 65536,
+    }
+    with Site(tmp_path_factory.mktemp("site"), limits=limits, proxies="192.0.2.0/24") as server:
+        yield server

@@ -1,0 +1,105 @@
+"""Clients that are slow, silent or gone hold nothing that others need (design D2)."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.server.conftest import Site, read_all, read_until, until
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Patient enough for the slow ones to be there all the time."""
+    with Site(tmp_path_factory.mktemp("site"), limits={"timeout": 30, "threads": 2, "connections": 300}) as server:
+        yield server
+
+
+def ask(site: Site) -> bytes:
+    """A normal request, on a new connection that does not wait long."""
+    with site.connect() as sock:
+        sock.settimeout(2)
+        sock.sendall(b"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi")
+        return read_until(sock, b"\r\n\r\nhi")
+
+
+def many(site: Site, stack: ExitStack, number: int, request: bytes, receive_buffer: int = 0) -> list[socket.socket]:
+    socks = [stack.enter_context(site.connect(receive_buffer)) for _ in range(number)]
+    for sock in socks:
+        sock.sendall(request)
+    return socks
+
+
+def test_unfinished_bodies_stop_nobody(site: Site) -> None:
+    with ExitStack() as stack:
+        many(site, stack, 40, b"PUT /never HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" + b"x" * 500)
+        for _ in range(5):
+            assert ask(site)
+    assert "PUT /never" not in site.counts()
+
+
+def test_slow_readers_stop_nobody_and_are_not_computed_for(site: Site) -> None:
+    before = site.counts()
+    with ExitStack() as stack:
+        socks = many(site, stack, 12, b"GET /stream?n=100000 HTTP/1.1\r\nHost: x\r\n\r\n", receive_buffer=4096)
+        for sock in socks:
+            assert sock.recv(100).startswith(b"HTTP/1.1 200")
+        for _ in range(5):
+            assert ask(site)
+        made = site.counts()["chunks"] - before.get("chunks", 0)
+        assert made < 12 * 400, "an answer of 3 GB must not be computed ahead of its reader"
+        assert site.counts().get("closed", 0) == before.get("closed", 0)
+    until(lambda: site.counts()["closed"] == before.get("closed", 0) + 12)
+
+
+def test_idle_connections_stop_nobody(site: Site) -> None:
+    with ExitStack() as stack:
+        many(site, stack, 200, b"")
+        for _ in range(5):
+            assert ask(site)
+
+
+def test_a_full_house_lets_go_who_waited_longest(site: Site) -> None:
+    with ExitStack() as stack:
+        first = many(site, stack, 10, b"")
+        busy = many(site, stack, 10, b"GET /delay?s=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: site.counts().get("GET /delay") == 10)
+        many(site, stack, 300, b"GET /half HTTP/1.1\r\n")
+        assert ask(site)
+        assert all(read_all(sock) == b"<reset>" for sock in first)
+        for sock in busy:
+            assert read_until(sock, b"ok\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_reader_that_takes_nothing_is_dropped(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Site(tmp_path_factory.mktemp("site"), limits={"timeout": 1}) as site, site.connect(4096) as sock:
+        sock.sendall(b"GET /stream?n=100000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(lambda: site.counts().get("closed", 0) == 1)
+        site.log_until("took nothing for 1 s")
+
+
+def test_a_slow_reader_that_goes_on_reading_gets_everything(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Site(tmp_path_factory.mktemp("site"), limits={"timeout": 1}) as site, site.connect(65536) as sock:
+        sock.sendall(b"GET /stream?n=60 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        taken = 0
+        while part := sock.recv(65536):
+            taken += part.count(b"x")
+            time.sleep(0.01)
+        assert taken == 60 * 32768
+
+
+def test_all_bodies_together_have_a_bound(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with Site(tmp_path_factory.mktemp("site"), limits={"spool_total": 100_000}) as site, ExitStack() as stack:
+        half = b"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n" + b"x" * 60000
+        (first,) = many(site, stack, 1, half)
+        site.counts()  # the first has arrived by then
+        (second,) = many(site, stack, 1, half)
+        answer = read_until(second, b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After" in answer
+        first.sendall(b"x" * 30000)
+        assert read_until(first, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
