@@ -86,7 +86,7 @@ class Transaction:
         """All rows."""
         compiled = statement.compiled(self.dialect)
         try:
-            return self._connection.execute(compiled.sql, compiled.bind(values)).fetchall()
+            return self._alive().execute(compiled.sql, compiled.bind(values)).fetchall()
         except self._backend.failures as error:
             raise self._failed(error) from error
 
@@ -94,7 +94,7 @@ class Transaction:
         """The first row, or None. For statements that give one row: the rest is not read."""
         compiled = statement.compiled(self.dialect)
         try:
-            row: Row | None = self._connection.execute(compiled.sql, compiled.bind(values)).fetchone()
+            row: Row | None = self._alive().execute(compiled.sql, compiled.bind(values)).fetchone()
         except self._backend.failures as error:
             raise self._failed(error) from error
         return row
@@ -103,7 +103,7 @@ class Transaction:
         """Run what gives no rows; how many rows it touched."""
         compiled = statement.compiled(self.dialect)
         try:
-            return self._connection.execute(compiled.sql, compiled.bind(values)).rowcount
+            return self._alive().execute(compiled.sql, compiled.bind(values)).rowcount
         except self._backend.failures as error:
             raise self._failed(error) from error
 
@@ -113,9 +113,15 @@ class Transaction:
             return
         compiled = statement.compiled(self.dialect)
         try:
-            self._connection.executemany(compiled.sql, map(compiled.bind, rows))
+            self._alive().executemany(compiled.sql, map(compiled.bind, rows))
         except self._backend.failures as error:
             raise self._failed(error) from error
+
+    def _alive(self) -> Connection:
+        # A lost transaction would let each further statement commit itself.
+        if self._fault is not None:
+            raise self._fault
+        return self._connection
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
@@ -145,14 +151,13 @@ class Transaction:
 
     def _plain(self, sql: str) -> None:
         try:
-            self._connection.execute(sql)
+            self._alive().execute(sql)
         except self._backend.failures as error:
             raise self._failed(error) from error
 
     def _failed(self, error: Exception) -> StoreError:
         failed = self._backend.failure(error)
         if self.writes and self._fault is None and self._backend.lost(self._connection):
-            # Whoever catches this must not go on and commit the other half.
             self._fault = failed
         return failed
 

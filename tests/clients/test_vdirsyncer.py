@@ -124,6 +124,9 @@ def test_two_devices_stay_the_same(server: ServerProcess, programs: Programs) ->
     assert b"SUMMARY:phone" in (laptop / "calendars" / "calendar" / name).read_bytes()
 
     # Names and colours travel too.
+    for device in ("phone", "laptop"):
+        programs.run("vdirsyncer", "-c", f"{device}.conf", "metasync")
+    assert (laptop / "calendars" / "calendar" / "displayname").read_text() == "Calendar"
     (phone / "calendars" / "calendar" / "displayname").write_text("Family")
     (phone / "calendars" / "calendar" / "color").write_text("#00AAFF")
     for device in ("phone", "laptop"):
@@ -146,8 +149,8 @@ def test_khal_and_todoman_on_top(server: ServerProcess, programs: Programs) -> N
     (programs.home / "config" / "todoman" / "config.py").write_text(
         f'path = "{folder}/tasks"\ndefault_list = "tasks"\n'
     )
-    programs.run("khal", "new", "2026-06-01", "10:00", "11:00", "Dentist, at last")
-    programs.run("khal", "new", "2026-06-02", "09:00", "09:30", "Standup", "-r", "weekly")
+    programs.run("khal", "new", "-a", "mine", "2026-06-01", "10:00", "11:00", "Dentist, at last")
+    programs.run("khal", "new", "-a", "mine", "2026-06-02", "09:00", "09:30", "-r", "weekly", "Standup")
     programs.run("todo", "new", "-l", "tasks", "Buy milk")
     sync(programs, "phone")
     sync(programs, "laptop", first=True)
