@@ -83,7 +83,7 @@ class Application(upstream.RadicaleApplication):
         identity = secrets.token_hex(4)
         trace = _Trace(identity, environ, started)
         try:
-            response = self._answer(environ, self._context, trace)
+            response = _begun(self._answer(environ, self._context, trace))
         except DavError as error:
             response = self._refusal(error, environ, trace)
         except Exception as error:  # noqa: BLE001 - the gate: every failure has an answer
@@ -300,6 +300,36 @@ class _Trace:
             f" {environ['HTTP_USER_AGENT']!r}" if environ.get("HTTP_USER_AGENT") else "",
             f" ({self.hint})" if self.hint else "",
         )
+
+
+def _begun(response: Response) -> Response:
+    """Compute the first chunk now: what fails in it can still become a status (design §5)."""
+    if isinstance(response.body, bytes):
+        return response
+    chunks = iter(response.body)
+    first = next(chunks, b"")
+    response.body = _Resumed(first, chunks)
+    return response
+
+
+class _Resumed:
+    """The chunks of an answer of which the first is there already; closing it closes what makes the others."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
+
+    def close(self) -> None:
+        close = getattr(self._rest, "close", None)
+        if close is not None:
+            close()
 
 
 def _counted(chunks: Iterable[bytes], trace: _Trace) -> Iterator[bytes]:

@@ -47,7 +47,7 @@ _VERDICT: Final = case(
     (item.c.span == SERIES, _SERIES),
     (item.c.recurring == 1, _PERHAPS),
     (item.c.floating == 0, _SURE),
-    (and_(item.c.first < _END - SLACK, item.c.last > _START + SLACK), _SURE),
+    (and_(item.c.first < bindparam("sure_end"), item.c.last > bindparam("sure_start")), _SURE),
     else_=_PERHAPS,
 ).label("verdict")
 _COLUMNS: Final = (*LISTED, _VERDICT)
@@ -63,7 +63,7 @@ def _of_span(span: int) -> Select[Any]:
     found = select(*_COLUMNS).where(
         *_HERE, item.c.component == bindparam("component"), item.c.span == span, *_TOUCHES, _AFTER
     )
-    return found.where(item.c.first > _LOW - REACH[span]) if span < ENDLESS else found
+    return found.where(item.c.first > bindparam(f"low_{span}")) if span < ENDLESS else found
 
 
 _SINGLE: Final = Prepared(union_all(*(_of_span(span) for span in range(ENDLESS + 1))))
@@ -126,8 +126,11 @@ def in_range(
         "end": end,
         "low": low,
         "high": high,
+        "sure_start": start + SLACK,
+        "sure_end": end - SLACK,
         "after": after,
     }
+    values |= {f"low_{span}": low - reach for span, reach in enumerate(REACH)}
     if components is None:
         found = _judged(tx, collection, tx.all(_WALK, limit=limit, **values), start, end, window)
     elif end - start > _LONG:

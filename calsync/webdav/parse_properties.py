@@ -145,7 +145,7 @@ def _address_data(element: etree._Element) -> AddressData:
         raise BadRequest("address-data: allprop and prop exclude each other")
     return AddressData(
         content_type=(element.get("content-type") or "text/vcard").strip().lower(),
-        version=(element.get("version") or "3.0").strip(),
+        version=(element.get("version") or "").strip(),
         props=_named(props) if props else None,
     )
 

@@ -37,10 +37,14 @@ class CalendarData:
 
 @dataclass(frozen=True, slots=True)
 class AddressData:
-    """`CR:address-data` in a request (RFC 6352 §10.4); `props` is None for the whole card."""
+    """`CR:address-data` in a request (RFC 6352 §10.4); `props` is None for the whole card.
+
+    A `version` of "" asks for none. The RFC's default would be 3.0, but clients that name none (vdirsyncer) expect what
+    they PUT, under the ETag that they know.
+    """
 
     content_type: str = "text/vcard"
-    version: str = "3.0"
+    version: str = ""
     props: tuple[tuple[str, bool], ...] | None = None
 
 

@@ -148,7 +148,11 @@ DIFFERENT: dict[str, tuple[int, int, str]] = {
 #: (name, href, property) → why its value differs.
 DIFFERENT_PROPERTIES = {
     ("homes", "/anna/", "{DAV:}displayname"): "RFC 3744 §4: a principal has one",
-    ("collections", "/anna/contacts/", f"{{{CALDAV}}}supported-calendar-component-set"): "RFC 4791 §5.2.3: of calendars only",
+    (
+        "collections",
+        "/anna/contacts/",
+        f"{{{CALDAV}}}supported-calendar-component-set",
+    ): "RFC 4791 §5.2.3: of calendars only",
 }
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calsync.dav.data.convert import VERSIONS, card_of, convert
-from calsync.ical.lines import ScanError, scan
+from calsync.dav.data.convert import VERSIONS, convert, version_of
+from calsync.ical.lines import Component, ScanError, scan
 from calsync.ical.subset import card_subset
 from calsync.webdav.conditions import SUPPORTED_ADDRESS_DATA_CONVERSION
 from calsync.webdav.errors import Forbidden
@@ -26,15 +26,17 @@ def render(octets: bytes, wanted: AddressData) -> bytes:
 
     A `version` of "" is the one it is stored in. What is no card is given as it is.
     """
+    card = _card_of(octets)
+    if card is not None and wanted.version not in ("", version_of(card)):
+        octets = convert(card, wanted.version)
+        card = _card_of(octets)
+    return octets if card is None or wanted.props is None else card_subset(card, wanted.props)
+
+
+def _card_of(octets: bytes) -> Component | None:
+    """None for a list of cards (clients.md 35), too."""
     try:
-        card = card_of(octets)
-        if card is None:
-            return octets
-        if wanted.version:
-            converted = convert(card, wanted.version)
-            if converted is not octets and wanted.props is not None:
-                card = scan(converted).components[0]
-            octets = converted
-    except (ScanError, IndexError):
-        return octets
-    return octets if wanted.props is None else card_subset(card, wanted.props)
+        roots = scan(octets).components
+    except ScanError:
+        return None
+    return roots[0] if roots and roots[0].name == "VCARD" else None

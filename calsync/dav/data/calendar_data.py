@@ -44,5 +44,6 @@ def render(octets: bytes, wanted: CalendarData, zone: tzinfo = UTC, budget: Budg
     try:
         return subset.calendar_data(calendar, wanted, zone, budget)
     except BudgetExceeded as error:
-        logger.info("calendar-data: %s: not expanded: %s", calendar.components[:1], error)
+        uid = next((text for one in calendar.components if (text := one.text("UID"))), "?")
+        logger.info("calendar-data: UID %s: not expanded: %s", uid, error)
     return subset.calendar_data(calendar, replace(wanted, expand=None), zone, budget)

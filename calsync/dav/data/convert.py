@@ -8,7 +8,7 @@ from typing import Final
 from calsync.dav.data import version3, version4
 from calsync.dav.data.drafts import Draft, draft, octets
 from calsync.ical.expansion import EOL
-from calsync.ical.lines import Component, Line, escape, scan, split_values, unescape
+from calsync.ical.lines import Component, escape, split_values, unescape
 
 #: What `supported-address-data` lists (RFC 6352 §6.2.2).
 VERSIONS: Final = ("3.0", "4.0")
@@ -40,16 +40,12 @@ def convert(card: Component, version: str) -> bytes:
     changed = [rewritten(draft(line)) for line in lines]
     # RFC 6350 §6.7.9: VERSION comes first; in version 3 it may.
     out = [b"BEGIN:VCARD", EOL, b"VERSION:", version.encode(), EOL]
-    unchanged = _by_draft(lines)
+    unchanged = {draft(line): line for line in lines}
     for one in _complete(whole(changed), version):
-        line = unchanged.pop(one, None)
+        line = unchanged.get(one)
         out.append(one.written() if line is None else octets(line, one))
     out += [inner.octets for inner in card.components]
     return b"".join((*out, b"END:VCARD", EOL))
-
-
-def _by_draft(lines: list[Line]) -> dict[Draft, Line]:
-    return {draft(line): line for line in lines}
 
 
 def _complete(drafts: list[Draft], version: str) -> list[Draft]:
@@ -71,9 +67,3 @@ def _full_name(texts: dict[str, str]) -> str:
     family, given, additional, prefix, suffix = (*parts, *[""] * 5)[:5]
     name = " ".join(part for part in (prefix, given, additional, family, suffix) if part)
     return name or next((text for key in _CALLED if (text := unescape(texts.get(key, "")).strip("; "))), "")
-
-
-def card_of(octets: bytes) -> Component | None:
-    """The card of an address object; None for a list of cards (clients.md 35)."""
-    root = scan(octets).components[0]
-    return root if root.name == "VCARD" else None

@@ -48,7 +48,8 @@ class Draft(NamedTuple):
 
     def written(self) -> bytes:
         group = f"{self.group}." if self.group else ""
-        return fold(f"{group}{self.name}{encoded(self.params)}:{self.value}")
+        # A soft line break of quoted-printable would end the line.
+        return fold(f"{group}{self.name}{encoded(self.params)}:{self.value}".replace("\r", "").replace("\n", ""))
 
 
 def draft(line: Line) -> Draft:

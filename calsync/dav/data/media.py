@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from calsync.dav.data.drafts import Draft, type_words
+from calsync.ical.lines import escape
 
 #: The properties, each with the kind of its media types.
 MEDIA: Final = {"PHOTO": "image", "LOGO": "image", "SOUND": "audio", "KEY": "application"}
@@ -38,26 +39,35 @@ def is_uri(value: str) -> bool:
 
 
 def to_uri(draft: Draft) -> Draft:
-    """Version 3 → 4: base64 becomes a `data:` URI, a TYPE that names the format a media type."""
-    places, formats = _sorted_types(draft)
-    plain = draft.without("TYPE", "ENCODING")
-    if places:
-        plain = plain.having("TYPE", *places)
-    kind = MEDIA.get(draft.name)
+    """Version 3 → 4: base64 becomes a `data:` URI or text, a TYPE that names the format a media type."""
+    if draft.name not in MEDIA:
+        return _decoded(draft) if is_encoded(draft) else draft
+    words = type_words(draft.types)
+    places = [word for word in words if word.lower() in _PLACES]
+    formats = [word for word in words if word.lower() not in _PLACES]
+    plain = draft.without("TYPE", "ENCODING").having("TYPE", *places) if places else draft.without("TYPE", "ENCODING")
     if is_encoded(draft):
-        plain = plain.without("VALUE", "MEDIATYPE")
-        if kind is None:
-            plain = plain.having("VALUE", "uri")
         payload = "".join(draft.value.split())
-        if is_uri(payload):  # InfCloud says `b` of what is a URI already (clients.md 34)
-            return plain._replace(value=payload)
-        media = _media_type(draft.name, formats, payload)
-        return plain._replace(value=f"data:{media};base64,{payload}")
-    if kind is None or not formats:
-        if draft.name == "KEY" and not draft.value.lower().startswith("data:") and draft.param("VALUE") is None:
-            return draft.having("VALUE", "text")  # RFC 6350 §6.8.1: a URI, unless it says otherwise
+        if not is_uri(payload):  # InfCloud says `b` of what is a URI already (clients.md 34)
+            payload = f"data:{_media_type(draft.name, formats, payload)};base64,{payload}"
+        return plain.without("VALUE", "MEDIATYPE")._replace(value=payload)
+    if draft.name == "KEY" and draft.param("VALUE") is None and not is_uri(draft.value):
+        plain = plain.having("VALUE", "text")  # RFC 6350 §6.8.1: a URI, unless it says otherwise
+    elif not formats:
         return draft
-    return plain.having("MEDIATYPE", _media_type(draft.name, formats, ""))
+    return plain.having("MEDIATYPE", _media_type(draft.name, formats, "")) if formats else plain
+
+
+def _decoded(draft: Draft) -> Draft:
+    """Octets in a property that has none in version 4: text where they are text, or else a `data:` URI."""
+    payload = "".join(draft.value.split())
+    plain = draft.without("ENCODING", "VALUE")
+    if not draft.name.startswith("X-"):
+        try:
+            return plain._replace(value=escape(base64.b64decode(payload, validate=True).decode()))
+        except ValueError:
+            pass
+    return plain.having("VALUE", "uri")._replace(value=f"data:{_BINARY};base64,{payload}")
 
 
 def to_base64(draft: Draft) -> Draft:
@@ -80,20 +90,14 @@ def to_base64(draft: Draft) -> Draft:
     return _typed(encoded, found[1])._replace(value=payload)
 
 
-def _sorted_types(draft: Draft) -> tuple[list[str], list[str]]:
-    words = type_words(draft.types)
-    places = [word for word in words if word.lower() in _PLACES]
-    return places, [word for word in words if word.lower() not in _PLACES]
-
-
 def _media_type(name: str, formats: list[str], payload: str) -> str:
     for word in formats:
         if "/" in word:
             return word.lower()
         if name == "KEY":
             return _KEYS.get(word.upper(), f"application/{word.lower()}")
-        return f"{MEDIA.get(name, 'application')}/{word.lower()}"
-    if MEDIA.get(name) == "image":
+        return f"{MEDIA[name]}/{word.lower()}"
+    if MEDIA[name] == "image":
         try:
             start = base64.b64decode(payload[:16])
         except binascii.Error:

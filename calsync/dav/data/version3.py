@@ -127,7 +127,7 @@ def _phone(draft: Draft) -> Draft:
 def _geo(draft: Draft) -> Draft:
     """RFC 2426 §3.4.2."""
     found = _GEO.fullmatch(draft.value.strip())
-    return draft.kept() if found is None else draft.without("VALUE")._replace(value=f"{found[1]};{found[2]}")
+    return draft if found is None else draft.without("VALUE")._replace(value=f"{found[1]};{found[2]}")
 
 
 def _zone(draft: Draft) -> Draft:

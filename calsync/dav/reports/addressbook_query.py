@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from calsync.dav import search
 from calsync.dav.answer import Listing
+from calsync.dav.filters.search import card_search
 from calsync.dav.registry import report
+from calsync.dav.reports.calendar_query import found
 from calsync.dav.request import Response, multistatus
 from calsync.dav.resources import Kind, Resource
 from calsync.dav.scope import Scope
@@ -25,11 +26,12 @@ def addressbook_query(scope: Scope, wanted: AddressbookQuery) -> Response:
 
 def _responses(scope: Scope, resource: Resource, wanted: AddressbookQuery) -> Iterator[bytes]:
     listing = Listing(scope, resource, wanted.properties, data=True)
+    search = card_search(resource.container, wanted.filter, octets=listing.needs_octets)
     left = wanted.limit
-    for page in search.card_pages(scope, resource.container, wanted.filter, octets=listing.needs_octets):
-        if left is not None and len(page.rows) > left:
-            yield from listing.page(page.rows[:left], page.bodies)
+    for fragments in found(scope, search, listing):
+        if left is not None and len(fragments) > left:
+            yield from fragments[:left]
             yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
             return
-        left = None if left is None else left - len(page.rows)
-        yield from listing.page(page.rows, page.bodies)
+        left = None if left is None else left - len(fragments)
+        yield from fragments

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import tzinfo
 
-from calsync.dav import search
 from calsync.dav.answer import Listing
+from calsync.dav.filters.search import Search, calendar_search
 from calsync.dav.floating import zone_for
 from calsync.dav.members import child_collections
 from calsync.dav.registry import report
@@ -48,12 +48,20 @@ def _responses(
     left = wanted.limit
     for (inner, calendar), zone in zip(calendars, zones, strict=True):
         listing = Listing(inner, calendar, wanted.properties, data=True, zone=zone)
-        pages = search.calendar_pages(inner, calendar.container, wanted.filter, zone, octets=listing.needs_octets)
-        for page in pages:
-            rows = page.rows if left is None else page.rows[: left + 1]
-            if left is not None and len(rows) > left:
-                yield from listing.page(rows[:left], page.bodies)
+        search = calendar_search(calendar.container, wanted.filter, zone, octets=listing.needs_octets)
+        for fragments in found(inner, search, listing):
+            if left is not None and len(fragments) > left:
+                yield from fragments[:left]
                 yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
                 return
-            left = None if left is None else left - len(rows)
-            yield from listing.page(rows, page.bodies)
+            left = None if left is None else left - len(fragments)
+            yield from fragments
+
+
+def found(scope: Scope, search: Search, listing: Listing) -> Iterator[list[bytes]]:
+    """The responses of a search, each page from a short read of its own."""
+    while not search.done:
+        with scope.read() as tx:
+            page = search.page(tx)
+            fragments = listing.page(page.rows, page.bodies)
+        yield fragments

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from calsync.dav import search
 from calsync.dav.floating import zone_for
 from calsync.dav.members import child_collections
 from calsync.dav.registry import report
@@ -21,6 +20,7 @@ from calsync.upstream import logger
 from calsync.webdav.names import C
 from calsync.webdav.requests import FreeBusyQuery
 
+_PAGE = 500
 _BUSY = ("VEVENT", "VFREEBUSY", "VAVAILABILITY")
 
 
@@ -52,7 +52,7 @@ def _of_calendar(scope: Scope, calendar: Resource, start: int, end: int) -> list
         zone = zone_for(scope, calendar)
     while True:
         with scope.read() as tx:
-            rows = [one.row for one in queries.in_range(tx, collection, _BUSY, start, end, after, search.PAGE)]
+            rows = [one.row for one in queries.in_range(tx, collection, _BUSY, start, end, after, _PAGE)]
             bodies = items.page_bodies(tx, collection, [row.id for row in rows])
         for row in rows:
             try:
@@ -62,6 +62,6 @@ def _of_calendar(scope: Scope, calendar: Resource, start: int, end: int) -> list
             except (Damaged, ScanError, BudgetExceeded) as error:
                 # One object must not keep the others' busy times from being told.
                 logger.warning("free-busy-query: %s: %s", row.url, error)
-        if len(rows) < search.PAGE:
+        if len(rows) < _PAGE:
             return found
         after = rows[-1].id
