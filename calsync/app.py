@@ -108,6 +108,9 @@ class Application(upstream.RadicaleApplication):
 
     def _answer(self, environ: dict[str, Any], context: Context, trace: _Trace) -> Response:
         method = str(environ["REQUEST_METHOD"]).upper()
+        served = self._service(environ, method)
+        if served is not None:
+            return served
         base, path, slash = self._path(environ)
         well_known = _well_known(base, path)
         if well_known is not None:
@@ -150,6 +153,21 @@ class Application(upstream.RadicaleApplication):
             error.headers.update(_allow(scope))
             raise
 
+    def _service(self, environ: dict[str, Any], method: str) -> Response | None:
+        """What a service of ours answers; its part of the path may hold encoded slashes."""
+        outside, mark, inside = _raw_path(environ).partition("/.calsync/")
+        if not mark:
+            return None
+        base, path, _ = self._path({**environ, "calsync.raw_path": f"{outside}/"})
+        if path:
+            return None
+        name, _, rest = inside.partition("/")
+        one = registry.SERVICES.get(name)
+        if one is None:
+            raise NotFound("not a service of ours")
+        place, query = f"{base}/.calsync/{name}", str(environ.get("QUERY_STRING", ""))
+        return one.run(registry.Call(method, place, rest, query, _headers(environ)))
+
     def _path(self, environ: Environ) -> tuple[str, Segments, bool]:
         """The prefix that a proxy took off, the decoded segments, and whether the URL ended with a slash."""
         base = str(environ.get("HTTP_X_SCRIPT_NAME") or environ.get("SCRIPT_NAME") or self._script_name or "").rstrip(
@@ -157,9 +175,11 @@ class Application(upstream.RadicaleApplication):
         )
         if base and not base.startswith("/"):
             raise BadRequest(f"X-Script-Name must begin with a slash: {base[:50]!r}")
+        # As one path of this host, so that no redirect leads to another (`//evil`, `/\\evil`).
+        base = "".join("/" + quote(part, safe="@:!$&'()*+,;=") for part in urls.decode_path(base)[0])
         raw = environ.get("calsync.raw_path")
         if raw is None:
-            raw = quote(str(environ.get("PATH_INFO", "")).encode("latin-1"), safe="/%")
+            raw = quote(str(environ.get("PATH_INFO", "")).encode("latin-1"), safe="/")
         path, slash = urls.decode_path(str(raw))
         return base, self._without(base, path), slash
 
@@ -173,7 +193,7 @@ class Application(upstream.RadicaleApplication):
         if coding not in ("", "identity"):
             raise UnsupportedMediaType(f"Content-Encoding: {coding[:20]}", headers={"Accept-Encoding": "identity"})
         stated = str(environ.get("CONTENT_LENGTH") or "0").strip()
-        if not stated.isdigit():
+        if not (stated.isascii() and stated.isdigit() and len(stated) < 20):
             raise BadRequest(f"Content-Length: {stated[:20]!r}")
         length = int(stated)
         if self._largest_body and length > self._largest_body:
@@ -189,7 +209,7 @@ class Application(upstream.RadicaleApplication):
             return
         with context.store.read() as tx:
             found = principals.find(tx, user)
-        if found is not None and found.seq > _UNTOUCHED:
+        if found is not None and (found.seq > _UNTOUCHED or found.name != user):
             return
         if "W" not in context.rights.authorization(user, set(groups), f"/{user}/"):
             return
@@ -209,11 +229,13 @@ class Application(upstream.RadicaleApplication):
         text = "/" + "/".join(path)
         if slash and path[0] == ".web" and len(path) == 1:
             text += "/"
+        # Radicale compares PATH_INFO with the path and redirects where they differ: also a prefix that was left on.
+        environ = {**environ, "PATH_INFO": text}
         status, headers, body, _ = function(environ, base, text, login.user, set(login.groups), {})
         if status == HTTPStatus.FORBIDDEN and not login.user:
             raise Unauthorized("log in first")
         octets = body.encode() if isinstance(body, str) else body or b""
-        return Response(int(status), {"Content-Security-Policy": _PAGE_POLICY, **headers}, octets)
+        return Response(int(status), {"Content-Security-Policy": _PAGE_POLICY, **dict(headers)}, octets)
 
     # --- the way out --------------------------------------------------------------------------------------------------
 
@@ -249,7 +271,7 @@ class Application(upstream.RadicaleApplication):
             coding = compress.accepted(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
             if coding:
                 headers["Content-Encoding"] = coding
-                body = compress.gzip(body)
+                body = compress.coded(coding, body)
         phrase = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else "Status"
         start_response(f"{response.status} {phrase}", list(headers.items()))
         trace.status = response.status
@@ -308,6 +330,12 @@ def _begun(response: Response) -> Response:
         return response
     chunks = iter(response.body)
     first = next(chunks, b"")
+    if len(first) < compress.SMALLEST and "Content-Length" not in response.headers:
+        second = next(chunks, None)
+        if second is None:
+            response.body = first
+            return response
+        first += second
     response.body = _Resumed(first, chunks)
     return response
 
@@ -372,13 +400,23 @@ def _failure(error: Exception, trace: _Trace) -> DavError:
     return InternalServerError(type(error).__name__)
 
 
+#: Names below `.well-known` and where they lead.
+_WELL_KNOWN = {"caldav": "/", "carddav": "/", "timezone": "/.calsync/timezones"}
+
+
 def _well_known(base: str, path: Segments) -> Response | None:
-    """RFC 6764 §5: 301 from `.well-known/{caldav,carddav}`, any method, any prefix (clients.md 3, 18)."""
+    """RFC 6764 §5, RFC 7808 §4.2.1.3: 301 from `.well-known/NAME`, any method, any prefix (clients.md 3, 18)."""
     if ".well-known" not in path:
         return None
-    if path[-2:] in ((".well-known", "caldav"), (".well-known", "carddav")):
-        return Response(301, {"Location": f"{base}/"})
+    if len(path) > 1 and path[-2] == ".well-known" and path[-1] in _WELL_KNOWN:
+        return Response(301, {"Location": base + _WELL_KNOWN[path[-1]]})
     raise NotFound("not a service of ours")
+
+
+def _raw_path(environ: Environ) -> str:
+    """The path as it was sent; a server that decodes it gives it encoded anew."""
+    raw = environ.get("calsync.raw_path")
+    return quote(str(environ.get("PATH_INFO", "")).encode("latin-1"), safe="/%") if raw is None else str(raw)
 
 
 def _utf8(environ: Environ) -> str:
@@ -408,6 +446,7 @@ def settings(configuration: upstream.Configuration) -> Settings:
     get = configuration.get
     return Settings(
         max_resource_size=get("server", "max_resource_size"),
+        max_content_length=get("server", "max_content_length"),
         max_instances=get("server", "max_vevent_rrule_occurrence"),
         permit_delete_collection=get("rights", "permit_delete_collection"),
         permit_overwrite_collection=get("rights", "permit_overwrite_collection"),

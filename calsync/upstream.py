@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -26,6 +26,11 @@ SERVED = (3, 9)
 Configuration = config.Configuration
 DEFAULT_CONFIG_SCHEMA = config.DEFAULT_CONFIG_SCHEMA
 logger = log.logger
+
+#: What a share may lay over a collection, in Radicale's writing.
+OVERLAY_PROPERTIES = tuple(
+    dict.fromkeys((*sharing.OVERLAY_PROPERTIES_WHITELIST_ICS, *sharing.OVERLAY_PROPERTIES_WHITELIST_VCF))
+)
 
 #: What calsync calls, and the parameters that it passes. Checked by `check`.
 _SIGNATURES: tuple[tuple[Any, str, tuple[str, ...]], ...] = (
@@ -120,6 +125,18 @@ def _share(row: Mapping[str, Any]) -> Share:
     )
 
 
+def _is_plain(row: Mapping[str, Any]) -> bool:
+    """Whether a share gives its collection as it is.
+
+    One that converts (birthdays out of an address book) or shows busy times only would give away more than its owner
+    meant; it is as if it did not exist.
+    """
+    limited = str(row["Conversion"] or "none").lower() != "none" or (row["Actions"] or {}).get("config", {}).get("view")
+    if limited:
+        logger.info("sharing: a share of %s is left out: conversions and views are not served", row["PathMapped"])
+    return not limited
+
+
 def resolve_share(backend: sharing.BaseSharing, path: str, user: str, groups: frozenset[str]) -> Share | None:
     """The share that `path` lies in, or None.
 
@@ -128,9 +145,10 @@ def resolve_share(backend: sharing.BaseSharing, path: str, user: str, groups: fr
     if not backend._enabled:
         return None
     row = backend.sharing_collection_resolver(path, user, set(groups))
-    if not row or row["PathMapped"] == path:
+    if not row or row["PathMapped"] == path or not _is_plain(row):
         return None
-    return _share(row)
+    # Of a token Radicale names the link itself, of a map the very resource, as `real` does in both.
+    return replace(_share(row), shown=path) if row["ShareType"] == "token" else _share(row)
 
 
 def shares_of(backend: sharing.BaseSharing, user: str, groups: frozenset[str]) -> tuple[Share, ...]:
@@ -138,7 +156,26 @@ def shares_of(backend: sharing.BaseSharing, user: str, groups: frozenset[str]) -
     if not backend._enabled or not user:
         return ()
     rows = backend.sharing_collection_list(User=user, Enabled=True, Hidden=False, user_groups=set(groups))
-    return tuple(_share(row) for row in rows)
+    return tuple(_share(row) for row in rows if _is_plain(row))
+
+
+def overlay_options(backend: sharing.BaseSharing) -> tuple[bool, bool]:
+    """`[sharing] permit_properties_overlay` and `enforce_properties_overlay`."""
+    return backend.permit_properties_overlay, backend.enforce_properties_overlay
+
+
+def set_overlay(backend: sharing.BaseSharing, shown: str, user: str, properties: Mapping[str, str]) -> None:
+    """Replace what a share lays over its collection; `shown` is its path, `user` whose it is."""
+    kind = "token" if shown.startswith("/.token/") else "map"
+    backend.sharing_collection_update(kind, shown, user, dict(properties))
+
+
+def may_share(backend: sharing.BaseSharing) -> tuple[bool, bool]:
+    """Whether anyone may share by token, and by map, where the rights say nothing (`[sharing] permit_create_…`)."""
+    if not backend._enabled:
+        return False, False
+    token = backend.sharing_collection_by_token and backend.permit_create_token
+    return bool(token), bool(backend.sharing_collection_by_map and backend.permit_create_map)
 
 
 def is_shared_out(backend: sharing.BaseSharing, path: str) -> bool:
@@ -184,6 +221,7 @@ def set_log_level(level: str, backtrace: bool = False) -> None:
 
 __all__ = [
     "DEFAULT_CONFIG_SCHEMA",
+    "OVERLAY_PROPERTIES",
     "VERSION",
     "Configuration",
     "Login",
@@ -198,10 +236,13 @@ __all__ = [
     "is_shared_out",
     "logger",
     "login",
+    "may_share",
     "notify",
+    "overlay_options",
     "resolve_share",
     "rights",
     "set_log_level",
+    "set_overlay",
     "shares_of",
     "sharing",
     "storage",

@@ -44,15 +44,24 @@ def set_level(level: str) -> None:
 
 @contextmanager
 def without_inventory() -> Iterator[None]:
-    """Radicale lists all its options at level info while it loads; that is left out unless more is logged anyway."""
+    """Radicale lists all its options at level info while it loads; that is left out unless more is logged anyway.
+
+    So is what the storage plugin says of a hook, twice: `serve` says it better.
+    """
     logger = logging.getLogger("radicale")
     level = logger.level
     if level >= logging.INFO:
         logger.setLevel(max(level, logging.WARNING))
+    logger.addFilter(_is_not_of_the_hook)
     try:
         yield
     finally:
+        logger.removeFilter(_is_not_of_the_hook)
         logger.setLevel(level)
+
+
+def _is_not_of_the_hook(record: logging.LogRecord) -> bool:
+    return "hook runs only with" not in record.getMessage()
 
 
 def _is_journal() -> bool:

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if not _is_for_people(error) or "--traceback" in argv:
             raise
-        print(f"calsync: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"calsync: {' '.join(_said(error).split())}", file=sys.stderr)
         return 1
 
 
@@ -101,3 +101,10 @@ def _is_for_people(error: Exception) -> bool:
     return type(error).__module__.split(".")[0] in ("calsync", "calsync_storage", "calsync_auth") or isinstance(
         error, OSError
     )
+
+
+def _said(error: Exception) -> str:
+    """The message, of the system's errors without their numbers."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

@@ -49,16 +49,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def opened(args: argparse.Namespace) -> Iterator[Store]:
+def opened(args: argparse.Namespace, *, create: bool = True) -> Iterator[Store]:
     """The store of the collections, made where there is none. Raises `StoreError` and others that are for people."""
-    with _open(args.store or _configured(args)) as store:
+    with _open(args.store or _configured(args), create) as store:
         yield store
 
 
 @contextmanager
-def opened_for_logins(args: argparse.Namespace) -> Iterator[Store]:
+def opened_for_logins(args: argparse.Namespace, *, create: bool = False) -> Iterator[Store]:
     """The store of the accounts, which may be another one (`[auth] calsync_url`)."""
-    with _open(args.store or auth_url(config.load(args.config))) as store:
+    with _open(args.store or auth_url(config.load(args.config)), create) as store:
         yield store
 
 
@@ -68,8 +68,8 @@ def predefined_collections(args: argparse.Namespace) -> Sequence[First] | None:
 
 
 @contextmanager
-def _open(url: str) -> Iterator[Store]:
-    store = Store.open(url)
+def _open(url: str, create: bool) -> Iterator[Store]:
+    store = Store.open(url, create=create)
     try:
         yield store
     finally:

@@ -108,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
             greeting = welcome.prepare(application.store, configuration)
         gc.collect()
         gc.freeze()  # what is loaded stays: the collector need not look at it again
+        gc.set_threshold(10_000)  # a month's objects are thousands at once, and none of them is garbage yet
         runner = Runner(
             application=application,
             sockets=sockets,
@@ -133,8 +134,24 @@ def _application(configuration: upstream.Configuration) -> Application:
     with logs.without_inventory():
         try:
             return Application(configuration)
-        except RuntimeError as error:  # Radicale's plugins: a file that is not there, a module that is not installed
-            raise config.ConfigurationError(f"config: {error}") from error
+        except RuntimeError as error:  # Radicale's plugins: a file that is not there
+            raise config.ConfigurationError(f"config: {error}{_to_install(error.__cause__)}") from error
+        except ImportError as error:
+            raise config.ConfigurationError(f"config: {error}{_to_install(error)}") from error
+
+
+#: Modules that Radicale's back ends ask for, by the packages that hold them.
+_PACKAGES: Final = {"ldap": "ldap3", "pam": "python-pam six", "bcrypt": "bcrypt"}
+
+
+def _to_install(error: BaseException | None) -> str:
+    """The command that installs what an optional back end needs."""
+    while error is not None:
+        package = _PACKAGES.get(getattr(error, "name", None) or "")
+        if package:
+            return f" ({sys.executable} -m pip install {package})"
+        error = error.__cause__
+    return ""
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, dict[str, str]]:

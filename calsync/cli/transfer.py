@@ -74,7 +74,7 @@ def _import(args: argparse.Namespace) -> int:
 
 @place.told
 def _export(args: argparse.Namespace) -> int:
-    with place.opened(args) as store:
+    with place.opened(args, create=False) as store:
         report = Report()
         if args.collection:
             if not args.user:

@@ -65,10 +65,11 @@ def _password_options(parser: argparse.ArgumentParser) -> None:
 
 @place.told
 def _add(args: argparse.Namespace) -> int:
-    with place.opened_for_logins(args) as store:
+    with place.opened_for_logins(args, create=True) as store:
         accounts = Accounts(store)
-        if accounts.find(args.name):
-            raise BadName(f"there is an account {args.name!r} already")
+        present = accounts.find(args.name)
+        if present:
+            raise BadName(f"there is an account {present.name!r} already (calsync user passwd {present.name})")
         password, made_up = _password(args)
         account = accounts.create(args.name, password, email=args.email, displayname=args.display_name)
     print(f"calsync: added {account.name}", file=sys.stderr)
@@ -161,8 +162,10 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
 def _from_file(name: str) -> str:
     try:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8").partition("\n")[0]
-    except (OSError, UnicodeDecodeError) as error:
-        raise NoPassword(f"{name}: {error}") from error
+    except OSError as error:
+        raise NoPassword(f"{name}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise NoPassword(f"{name}: not UTF-8") from error
     return text.rstrip("\r\n")
 
 

@@ -7,6 +7,7 @@ import ipaddress
 import logging
 import os
 import secrets
+import shutil
 import socket
 import sys
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from calsync import upstream
+from calsync import config, upstream
 from calsync.accounts import newcomer
 from calsync.accounts.accounts import Accounts
 from calsync.accounts.names import BadName
@@ -29,6 +30,10 @@ LETTER: Final = "first-login.txt"
 
 # No letters that look like digits, nothing that needs a second keyboard layer on a phone.
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+
+
+# Accounts below are those of services (login.defs, UID_MIN).
+_FIRST_PERSON: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,32 +87,61 @@ def _login_name() -> str:
         name = getpass.getuser()
     except (OSError, KeyError):  # a user id without a name, as in containers
         return "me"
-    return "me" if name == "root" else name
+    return "me" if name == "root" or os.getuid() < _FIRST_PERSON else name
 
 
 def show(greeting: Greeting | None, urls: Sequence[str], configuration: upstream.Configuration) -> None:
     """Tell a person at the terminal what to do; without one, put the first password where only its owner reads it."""
     if sys.stdout.isatty():
-        print(_card(greeting, urls), flush=True)
+        print(_card(greeting, urls, configuration), flush=True)
     elif greeting is not None:
         path = Path(configuration.get("storage", "filesystem_folder")) / LETTER
         path.unlink(missing_ok=True)
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(_card(greeting, urls) + "\n")
+            file.write(_card(greeting, urls, configuration) + "\n")
         logger.info("made the first user, %s; the password is in %s: read it, then delete it", greeting.name, path)
 
 
-def _card(greeting: Greeting | None, urls: Sequence[str]) -> str:
+def _card(greeting: Greeting | None, urls: Sequence[str], configuration: upstream.Configuration) -> str:
     lines = ["", "  calsync runs."]
     lines += [f"    address   {url}" for url in urls]
     if greeting is not None:
         lines += [
             f"    user      {greeting.name}",
-            f"    password  {greeting.password}      shown this once; calsync user passwd {greeting.name} changes it",
+            f"    password  {greeting.password}",
             "",
             "  Type these three into a client on this machine (Thunderbird, vdirsyncer, …); it finds the rest itself.",
+            "  The password is shown this once; this sets another:",
+            f"    {_command()} user passwd {greeting.name}{_store(configuration)}",
         ]
     return "\n".join([*lines, *_phone(urls), ""])
+
+
+def _command() -> str:
+    """What a person types to run this very calsync."""
+    running = Path(sys.argv[0])
+    if running.name != "calsync":
+        return f"{sys.executable} -m calsync"
+    found = shutil.which("calsync")
+    if found and Path(found).samefile(running):
+        return "calsync"
+    here = Path.cwd()
+    return str(running.relative_to(here) if sys.stdout.isatty() and running.is_relative_to(here) else running)
+
+
+def _store(configuration: upstream.Configuration) -> str:
+    """The option that leads a command to this store, where it would not find it by itself.
+
+    A service may have other surroundings than the person that reads its letter.
+    """
+    from calsync_storage.location import auth_url
+
+    url = auth_url(configuration)
+    try:
+        found = auth_url(config.load()) if sys.stdout.isatty() else ""
+    except config.ConfigurationError:
+        found = ""
+    return "" if url == found else f" --store {url}"
 
 
 def _phone(urls: Sequence[str]) -> list[str]:
@@ -116,12 +150,17 @@ def _phone(urls: Sequence[str]) -> list[str]:
     if not tcp:
         return ["  It listens for a proxy on this machine; phones use the proxy's address."]
     outside = [url for url in tcp if not ipaddress.ip_address(url.hostname or "::1").is_loopback]
-    more = 'make serve ARGS="{}"' if "MAKELEVEL" in os.environ else "calsync serve {}"
     if not outside:
-        start = more.format(f"--hosts 0.0.0.0:{tcp[0].port}")
+        everywhere = f"0.0.0.0:{tcp[0].port}"
+        if "MAKELEVEL" in os.environ:
+            start, line = "Start it with", f'make serve ARGS="--hosts {everywhere}"'
+        elif sys.stdout.isatty():
+            start, line = "Start it with", f"{_command()} serve --hosts {everywhere}"
+        else:
+            start, line = "In the configuration, [server], write", f"hosts = {everywhere}"
         return [
-            "  From a phone: calsync listens on this machine only. Start it with",
-            f"    {start}",
+            f"  From a phone: calsync listens on this machine only. {start}",
+            f"    {line}",
             f"  and type http://{_own_address()}:{tcp[0].port}/ into DAVx5. {_APPLE}",
         ]
     first = outside[0]

@@ -21,7 +21,9 @@ class Access:
     def __init__(self, backend: rights.BaseRights, request: Request) -> None:
         self._backend = backend
         self._mapping = request.mapping
-        self._user = self._mapping.owner if self._mapping else request.user
+        # The owner's rights hold inside a mapped collection only.
+        self._user = request.user
+        self._asker = request.user
         self._groups = set(request.groups)
         self._known: dict[Segments, frozenset[str]] = {}
         self.anonymous = not request.user
@@ -31,11 +33,14 @@ class Access:
         known = self._known.get(path)
         if known is None:
             text = "/" + "".join(f"{part}/" for part in path)
-            granted = set(self._backend.authorization(self._user, self._groups, text))
-            if self._mapping is not None:
+            mapping = self._mapping
+            if mapping is not None and path[: len(mapping.real)] == mapping.real:
+                granted = set(self._backend.authorization(mapping.owner, self._groups, text))
                 if "r" in granted:
                     granted.add("f")
-                granted &= set(self._mapping.permissions)
+                granted &= set(mapping.permissions)
+            else:
+                granted = set(self._backend.authorization(self._user, self._groups, text))
             known = self._known[path] = frozenset(granted)
         return known
 
@@ -80,6 +85,10 @@ class Access:
         letters = self.letters(resource.path)
         return self.may_write(resource) and ("d" not in letters if permitted else "D" in letters)
 
+    def may_unlock(self, resource: Resource) -> bool:
+        """Whether the asker may take off another's lock (RFC 3744 §3.5): in one's own home."""
+        return bool(self._asker) and resource.path[0] == self._asker and self.may_write(resource)
+
     def privileges(self, resource: Resource) -> tuple[str, ...]:
         """The privileges that the asker holds, for `current-user-privilege-set` (RFC 3744 §5.4)."""
         held: list[str] = []
@@ -93,6 +102,8 @@ class Access:
                 held.append(D("write-properties"))
             if resource.is_collection:
                 held += [D("bind"), D("unbind")]
+            if len(resource.path) > 1 and self.may_unlock(resource):
+                held.append(D("unlock"))
         elif resource.kind is Kind.HOME and "w" in self.letters((*resource.path, "x")):
             held += [D("bind"), D("unbind")]
         return tuple(held)

@@ -15,6 +15,7 @@ class Settings:
     """Options as the behaviour reads them; sizes in bytes. `predefined`: what a new home holds, None for ours."""
 
     max_resource_size: int = 10_000_000
+    max_content_length: int = 100_000_000
     max_instances: int = 10_000
     permit_delete_collection: bool = True
     permit_overwrite_collection: bool = True

@@ -30,7 +30,11 @@ def zone_for(scope: Scope, calendar: Resource, timezone: str | None = None, time
         if found is None:
             raise Forbidden(f"timezone-id: {timezone_id!r} is not known", condition=VALID_TIMEZONE)
         return found
-    stored = stored_properties(scope, calendar).get(C("calendar-timezone"))
+    properties = stored_properties(scope, calendar)
+    named = properties.get(C("calendar-timezone-id"))  # RFC 7809 §5.2
+    if named is not None:
+        return zones.find(text_of(named).strip(), None) or UTC
+    stored = properties.get(C("calendar-timezone"))
     if stored is None:
         return UTC
     try:

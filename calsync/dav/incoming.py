@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from calsync.dav import limits
+from calsync.dav.request import Request
 from calsync.dav.resources import Resource
 from calsync.dav.scope import Scope
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
@@ -9,14 +13,43 @@ from calsync.ical.validate import Refused
 from calsync.store.collections import Collection
 from calsync.store.errors import UidConflict
 from calsync.webdav.errors import Conflict, DavError, Forbidden
+from calsync.webdav.headers import media_type
 from calsync.webdav.multistatus import element
 from calsync.webdav.names import CR, C, D
+from calsync.webdav.parse_tree import encoding_of
 
 #: Refusals whose precondition names another condition when the media type was not even the right one.
 _UNSUPPORTED = {"valid-calendar-data": "supported-calendar-data", "valid-address-data": "supported-address-data"}
 
 
-def object_of(scope: Scope, collection: Collection, octets: bytes, media_type: str = "") -> ObjectResource:
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text as it is stored; `changed` where those are not the octets that were sent."""
+
+    octets: bytes
+    changed: bool = False
+
+
+def received(request: Request) -> Received:
+    """The body as UTF-8, by the `charset` of its type.
+
+    Without one, and with one that UTF-8 holds, it is taken as it is. Raises UnsupportedMediaType (415) for a charset
+    that is not known, Forbidden for a body that is not in the one declared.
+    """
+    declared = media_type(request.header("content-type"))
+    label = declared.parameter("charset")
+    encoding = encoding_of(label) if label else "utf-8"
+    if encoding in ("utf-8", "ascii"):
+        return Received(request.body)
+    try:
+        octets = request.body.decode(encoding).removeprefix("\ufeff").encode()
+    except UnicodeError as error:
+        condition = CR("valid-address-data") if "vcard" in declared.name else C("valid-calendar-data")
+        raise Forbidden(f"the body is not {label[:40]}", condition=condition) from error
+    return Received(octets, octets != request.body)
+
+
+def object_of(scope: Scope, collection: Collection, octets: bytes, content_type: str = "") -> ObjectResource:
     """Check `octets` as a member of `collection`.
 
     Raises `Forbidden` with the precondition of RFC 4791 §5.3.2.1 or RFC 6352 §6.3.2.1.
@@ -31,7 +64,7 @@ def object_of(scope: Scope, collection: Collection, octets: bytes, media_type: s
     try:
         if book:
             return address_object(octets)
-        return calendar_object(
+        found = calendar_object(
             octets,
             window=scope.context.store.window,
             components=collection.components or None,
@@ -39,10 +72,22 @@ def object_of(scope: Scope, collection: Collection, octets: bytes, media_type: s
     except Refused as error:
         condition = error.condition
         expected = "text/vcard" if book else "text/calendar"
-        sent = media_type.partition(";")[0].strip().lower()
+        sent = media_type(content_type).name
         if sent and sent not in (expected, "text/x-vcard", "text/directory", "application/octet-stream", "text/plain"):
             condition = _UNSUPPORTED.get(condition, condition)
         raise Forbidden(f"refused: {error.message}", condition=prefix(condition)) from error
+    limits.check(found, scope.settings.max_instances)
+    return found
+
+
+def check_same_uid(scope: Scope, resource: Resource, obj: ObjectResource) -> None:
+    """Another object with another UID is not overwritten (RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1).
+
+    Clients that sync by UID would lose it unseen. A card may get its UID later.
+    """
+    item = resource.item
+    if item is not None and item.uid and obj.facts.uid and item.uid != obj.facts.uid:
+        raise refused(scope, resource, UidConflict(item.href))
 
 
 def refused(scope: Scope, resource: Resource, conflict: UidConflict) -> DavError:

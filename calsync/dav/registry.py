@@ -6,7 +6,7 @@ the tables. Nothing is advertised that is not in them (design, promise 5).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -44,6 +44,8 @@ class Row(Protocol):
 Render = Callable[["Scope", Resource], bytes | None]
 #: The same for an item of a listing, from its row and, where it was asked for, its octets.
 RowRender = Callable[[Row, bytes | None], bytes | None]
+#: The same for a property that differs from item to item and is no column: compiled for the collection's listing.
+Listed = Callable[["Scope", Resource], RowRender]
 #: The element to store, or a `DavError`; from the update as it was sent.
 Accept = Callable[["Scope", Resource, "PropertyUpdate"], str]
 
@@ -52,8 +54,8 @@ Accept = Callable[["Scope", Resource, "PropertyUpdate"], str]
 class LiveProperty:
     """One live property.
 
-    `render` serves single resources, `row` items in listings. A property with `accept` can be set: its element is kept
-    with the resource and shown as it was sent, `render` then gives the value where nothing was set. `nested` marks
+    `render` serves single resources, `row` or `listed` those of listings. With `accept` it can be set: its element is
+    kept with the resource and shown as sent, `render` then gives the value where nothing was set. `nested` marks
     properties whose value holds hrefs (RFC 3253 §3.8 expands them).
     """
 
@@ -64,6 +66,9 @@ class LiveProperty:
     row: RowRender | None = None
     allprop: bool = False
     accept: Accept | None = None
+    listed: Listed | None = None
+    #: Another property that says the same in another way: setting the one removes the other.
+    instead_of: str = ""
 
 
 class Compile(Protocol):
@@ -106,10 +111,34 @@ class ReportType:
     run: Callable[[Scope, Any], Response]
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request to a service: `place` is the path of the service, `rest` what follows it, undecoded.
+
+    Header names are lower case.
+    """
+
+    method: str
+    place: str
+    rest: str
+    query: str
+    headers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What answers below `/.calsync/NAME` to anybody, logged in or not (design D3)."""
+
+    name: str
+    source: str
+    run: Callable[[Call], Response]
+
+
 METHODS: dict[str, Method] = {}
 REPORTS: dict[type, ReportType] = {}
 PROPERTIES: dict[str, LiveProperty] = {}
 DATA: dict[str, DataProperty] = {}
+SERVICES: dict[str, Service] = {}
 
 _Run = TypeVar("_Run", bound=Callable[..., Any])
 
@@ -142,19 +171,29 @@ def live(
     row: RowRender | None = None,
     allprop: bool = False,
     accept: Accept | None = None,
+    listed: Listed | None = None,
 ) -> Callable[[_Run], _Run]:
     """Declare a live property by the function that renders it for a single resource."""
 
     def declare(render: _Run) -> _Run:
-        PROPERTIES[name] = LiveProperty(name, kinds, source, render, row, allprop, accept)
+        PROPERTIES[name] = LiveProperty(name, kinds, source, render, row, allprop, accept, listed)
         return render
 
     return declare
 
 
-def settable(name: str, kinds: frozenset[Kind], source: str, accept: Accept, *, allprop: bool = False) -> None:
-    """Declare a live property that has no value until it is set."""
-    PROPERTIES[name] = LiveProperty(name, kinds, source, None, None, allprop, accept)
+def settable(
+    name: str,
+    kinds: frozenset[Kind],
+    source: str,
+    accept: Accept,
+    *,
+    render: Render | None = None,
+    allprop: bool = False,
+    instead_of: str = "",
+) -> None:
+    """Declare a live property that can be set; until then it has no value, or the one that `render` gives."""
+    PROPERTIES[name] = LiveProperty(name, kinds, source, render, None, allprop, accept, instead_of=instead_of)
 
 
 def data(name: str, kinds: frozenset[Kind], source: str) -> Callable[[_Run], _Run]:
@@ -163,6 +202,16 @@ def data(name: str, kinds: frozenset[Kind], source: str) -> Callable[[_Run], _Ru
     def declare(compile_: _Run) -> _Run:
         DATA[name] = DataProperty(name, kinds, source, compile_)
         return compile_
+
+    return declare
+
+
+def service(name: str, source: str) -> Callable[[_Run], _Run]:
+    """Declare the function that answers below `/.calsync/NAME`."""
+
+    def declare(run: _Run) -> _Run:
+        SERVICES[name] = Service(name, source, run)
+        return run
 
     return declare
 

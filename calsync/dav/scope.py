@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from calsync.accounts import rows as accounts
 from calsync.dav.access import Access
@@ -16,6 +17,12 @@ from calsync.store.names import folded
 from calsync.store.principals import Principal
 from calsync.webdav import headers, urls
 from calsync.webdav.errors import NotFound
+from calsync.webdav.requests import Property, PropertyRequest
+
+if TYPE_CHECKING:
+    from calsync.dav.registry import LiveProperty
+
+    Looked = Sequence[tuple[Property, LiveProperty | None, bool, bytes]]
 
 
 class Scope:
@@ -30,6 +37,8 @@ class Scope:
         self.request = request
         self.access = Access(context.rights, request)
         self.prefer = headers.prefer(request.header("prefer"), request.header("brief"))
+        #: What `answer` found out of a property request, by the identity of that.
+        self.looked_up: dict[int, tuple[PropertyRequest, Looked]] = {}
         self._tx: Transaction | None = None
 
     @property
@@ -73,13 +82,18 @@ class Scope:
         return inner
 
     def towards(self, destination: str) -> Scope:
-        """The scope of a `Destination` header, which may lie in a mapped collection of its own (RFC 4918 §10.3)."""
+        """The scope of a `Destination` header or an href, which may lie in a mapped collection of its own.
+
+        RFC 4918 §10.3. Raises a 4xx for what is no URL, 502 for another server's.
+        """
         wanted = headers.destination(destination, host=self.request.host, base=self.request.base)
         path, request = wanted.path, self.request
         if path and path[0].casefold() == request.user.casefold():
             path = (request.user, *path[1:])
         mapping, path = Mount.resolve(self.context.sharing, path, wanted.slash, request.user, request.groups)
-        return Scope(self.context, replace(request, path=path, slash=wanted.slash, mapping=mapping))
+        inner = Scope(self.context, replace(request, path=path, slash=wanted.slash, mapping=mapping))
+        inner._tx = self._tx
+        return inner
 
     def named(self, href: str) -> Segments:
         """The path that an href in a body means, as its asker sees it. Raises a 4xx for one of another server."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
-from calsync.ical import validate, zones
+from calsync.ical import freebusy, validate, zones
 from calsync.ical.bounds import bounds, is_series, within
 from calsync.ical.budget import Budget
-from calsync.ical.extent import MixedKinds, extent, union
+from calsync.ical.extent import Extent, MixedKinds, extent, union
 from calsync.ical.instants import MAX_INSTANT, MIN_INSTANT, InvalidTime
 from calsync.ical.lines import Component
 from calsync.ical.rules import RuleError
@@ -38,7 +38,8 @@ class Facts:
     `first < end and last > start` (see `extent`; exact where `recurring` is False). `occurrences` are those that touch
     the window, in order; None where not recurring, or where finding them costs too much: then it is always a
     candidate. With `floating`, some of these times are wall times read as UTC. `recurring` is also said of several
-    overrides without a master. `tzids` are those its times name; `organizer` is the bare value.
+    overrides without a master. `busy` is the FBTYPE of an event whose busy time these times tell exactly, FREE where
+    it has none at all, empty where they do not tell. `tzids` are those its times name; `organizer` is the bare value.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class Facts:
     floating: bool = False
     tzids: tuple[str, ...] = ()
     organizer: str = ""
+    busy: str = ""
     occurrences: Spans | None = None
     fields: tuple[tuple[str, str], ...] = ()
     spans: bytes = b""
@@ -116,8 +118,22 @@ def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instance
         floating=whole.floating,
         tzids=tuple(dict.fromkeys([tzid for component in main for tzid in tzids(component)])),
         organizer=_organizer(main),
+        busy=_busy(found.calendar, main, whole, occurrences),
         occurrences=occurrences,
     )
+
+
+def _busy(calendar: Component, main: list[Component], whole: Extent, occurrences: Spans | None) -> str:
+    if main[0].name != "VEVENT":
+        return ""
+    if any(is_series(component) for component in main):
+        spans = occurrences
+    elif len(main) == 1 and "RECURRENCE-ID" not in main[0].index:
+        spans = (whole[:2],)
+    else:
+        spans = None
+    kind = freebusy.known_kind(calendar, main, spans or ())
+    return kind if spans is not None or kind == freebusy.FREE else ""
 
 
 def tzids(component: Component) -> Iterator[str]:

@@ -29,6 +29,7 @@ from calsync.ical.timing import time_of
 BUSY: Final = "BUSY"
 TENTATIVE: Final = "BUSY-TENTATIVE"
 UNAVAILABLE: Final = "BUSY-UNAVAILABLE"
+FREE: Final = "FREE"
 
 BusyPeriod = tuple[int, int, str]
 
@@ -57,6 +58,21 @@ def busy_periods(
             for first, last, kind in _free_busy(component, resolve, zone):
                 _clip(found, first, last, kind, start, end)
     return found + unavailable([calendar], start, end, zone, budget)
+
+
+def known_kind(calendar: Component, events: Sequence[Component], spans: Iterable[tuple[int, int]]) -> str:
+    """What all instances of an object are, so that `spans` are its busy time; FREE where it has none.
+
+    Empty where only the object itself can tell. `spans` are as `extent` makes them: what has no length lasts a second.
+    """
+    if any(component.name in ("VFREEBUSY", "VAVAILABILITY") for component in calendar.components):
+        return ""
+    kinds = {_event_kind(component) or FREE for component in events}
+    if kinds == {FREE}:
+        return FREE
+    if len(kinds) > 1 or any(last - first <= 1 for first, last in spans):
+        return ""
+    return kinds.pop()
 
 
 def unavailable(

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from calsync.ical import zones
 from calsync.ical.facts import tzids
 from calsync.ical.lines import Component, Line, ScanError, escape, fold, scan, unescape, unfold
 from calsync.ical.validate import KINDS
@@ -95,6 +96,12 @@ def split_cards(octets: bytes) -> list[bytes | Rejected]:
     return result
 
 
+def is_ended(octets: bytes, *, cards: bool) -> bool:
+    """Whether a text has come to its end: the last that stands in it is the END of a calendar, or of a card or list."""
+    ends = (b"END:VCARD", b"END:VLIST") if cards else (b"END:VCALENDAR",)
+    return octets.rstrip(b"\x00\x1a\t\r\n ")[-16:].upper().endswith(ends)
+
+
 def join_calendar(
     objects: Iterable[bytes], *, name: str | None = None, description: str | None = None
 ) -> Iterator[bytes]:
@@ -120,6 +127,27 @@ def join_cards(objects: Iterable[bytes]) -> Iterator[bytes]:
     """Cards one after the other, each on lines of its own."""
     for octets in objects:
         yield _ended(octets.removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n"))
+
+
+def same_member(one: bytes, other: bytes) -> bool:
+    """Whether two calendar objects differ in nothing but what a whole calendar has once for all of them.
+
+    That is the lines of the VCALENDAR itself, and time zones that are known by their name.
+    """
+    try:
+        (first,), (second,) = scan(one).components, scan(other).components
+    except ValueError:
+        return False
+    return _own(first) == _own(second)
+
+
+def _own(calendar: Component) -> list[bytes]:
+    parts: list[bytes] = []
+    for component in calendar.components:
+        tzid = component.text("TZID") or "" if component.name == "VTIMEZONE" else ""
+        if not tzid or zones.find(tzid, calendar) is not zones.find(tzid, None):
+            parts.append(component.octets.replace(b"\r\n", b"\n").rstrip(b"\r\n"))
+    return sorted(parts)
 
 
 def calendar_properties(octets: bytes) -> dict[str, str]:

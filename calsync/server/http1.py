@@ -187,6 +187,10 @@ class Http1(Connection):
     def on_headers_complete(self) -> None:
         if self._refusal is not None:
             return
+        # `_feed` counts what comes in pieces; a head that came in one is weighed here.
+        if sum(len(name) + len(value) + 4 for name, value in self._headers) > self.site.limits.head:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            return
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED)

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 from urllib.parse import unquote
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, func, select, update
 
 from calsync.store.places import HOME, Collection, children
-from calsync.store.principals import Principal
+from calsync.store.principals import Principal, lock_owner
 from calsync.store.rows import ItemRow
 from calsync.store.schema import LISTED, item, tombstone
+from calsync.store.schema import collection as collection_table
+from calsync.store.schema import principal as principal_table
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
@@ -166,6 +168,35 @@ def home_changes(
     """The same for the collections in a home; a collection in which something changed counts as changed."""
     gone = _gone(tx, principal.id, HOME, max(after, tombstones_after), limit, upto)
     return _ordered([], gone, _collections(tx, principal.id, HOME, after, upto), limit)
+
+
+_UPTO: Final = (tombstone.c.owner == bindparam("owner"), tombstone.c.seq <= bindparam("upto"))
+_FORGOTTEN: Final = Prepared(
+    select(tombstone.c.collection, func.max(tombstone.c.seq)).where(*_UPTO).group_by(tombstone.c.collection)
+)
+_FORGET: Final = Prepared(delete(tombstone).where(*_UPTO))
+_HORIZON: Final = Prepared(
+    update(collection_table)
+    .where(collection_table.c.owner == bindparam("owner"), collection_table.c.id == bindparam("id"))
+    .values(horizon=bindparam("horizon"))
+)
+_HOME_HORIZON: Final = Prepared(
+    update(principal_table).where(principal_table.c.id == bindparam("owner")).values(horizon=bindparam("horizon"))
+)
+
+
+def forget(tx: Transaction, principal: Principal, upto: int) -> int:
+    """Forget the deletions up to a seq, and remember how far that goes: tokens from before the last of them are void.
+
+    Gives how many there were. Collections in which nothing was forgotten keep all their tokens.
+    """
+    lock_owner(tx, principal.id)
+    for collection, horizon in tx.all(_FORGOTTEN, owner=principal.id, upto=upto):
+        if collection == HOME:
+            tx.run(_HOME_HORIZON, owner=principal.id, horizon=horizon)
+        else:
+            tx.run(_HORIZON, owner=principal.id, id=collection, horizon=horizon)
+    return tx.run(_FORGET, owner=principal.id, upto=upto)
 
 
 def _gone(tx: Transaction, owner: int, collection: int, after: int, limit: int, upto: int) -> list[Change]:

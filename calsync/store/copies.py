@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Table,
+    Text,
     and_,
     bindparam,
     func,
@@ -72,10 +75,16 @@ _FRESH: Final[dict[str, ColumnElement[Any]]] = {
 }
 
 
-def _copying(table: Any, key: ColumnElement[int]) -> Prepared:
-    columns = [_FRESH.get(column.name, column) for column in table.c]
+# What a single copy has besides.
+_NAMED: Final[dict[str, ColumnElement[Any]]] = {
+    "href": bindparam("href", type_=Text),
+    "url": bindparam("url", type_=Text),
+}
+
+
+def _copying(table: Table, key: ColumnElement[int], fresh: Mapping[str, ColumnElement[Any]] = _FRESH) -> Prepared:
     source = (
-        select(*columns)
+        select(*(fresh.get(column.name, column) for column in table.c))
         .select_from(_copied)
         .join(table, and_(table.c.owner == bindparam("owner"), key == _copied.c.old))
     )
@@ -84,8 +93,9 @@ def _copying(table: Any, key: ColumnElement[int]) -> Prepared:
     return Prepared(insert(table).from_select([column.name for column in table.c], source))
 
 
-_COPY: Final = (
-    _copying(item, item.c.id),
+_COPY_ALL: Final = _copying(item, item.c.id)
+_COPY_ONE: Final = _copying(item, item.c.id, _FRESH | _NAMED)
+_COPY_REST: Final = (
     _copying(body, body.c.item),
     _copying(occurrence, occurrence.c.item),
     _copying(card_field, card_field.c.item),
@@ -109,7 +119,6 @@ _MOVE_DERIVED: Final = tuple(
     )
     for table in (occurrence, card_field)
 )
-_RENAME: Final = Prepared(update(item).where(*_THIS).values(href=bindparam("href"), url=bindparam("url")))
 _REBIND: Final = Prepared(
     update(mount)
     .where(
@@ -149,9 +158,8 @@ def copy_item(tx: Transaction, source: Collection, item: Item, target: Collectio
     _make_room(tx, item, target, href, leaves=False)
     now = int(time.time())
     seq = advance(tx, target.owner)
-    if not _copy_rows(tx, source, target, seq - 1, now, item.id, item.id):
+    if not _copy_rows(tx, source, target, seq - 1, now, (item.id, href)):
         raise Absent(f"item {item.url}")
-    tx.run(_RENAME, owner=target.owner, collection=target.id, id=seq, href=href, url=encode_segment(href))
     tx.run(UNBURY, owner=target.owner, collection=target.id, href=href)
     touch(tx, target.owner, target.id, seq, now, items=1, octets=item.size)
     made = get_by_id(tx, target, seq)
@@ -190,24 +198,23 @@ def move_item(tx: Transaction, source: Collection, item: Item, target: Collectio
 
 
 def _copy_rows(
-    tx: Transaction, source: Collection, target: Collection, base: int, now: int, least: int = 0, greatest: int = ALL
+    tx: Transaction, source: Collection, target: Collection, base: int, now: int, only: tuple[int, str] | None = None
 ) -> int:
-    """Copy items with all that belongs to them; how many. Their ids and seqs are the values after `base`."""
-    counts = [
-        tx.run(
-            statement,
-            owner=source.owner,
-            collection=source.id,
-            least=least,
-            greatest=greatest,
-            to=target.owner,
-            into=target.id,
-            base=base,
-            now=now,
-        )
-        for statement in _COPY
-    ]
-    return counts[0]
+    """Copy items with all that belongs to them; how many. Their ids and seqs are the values after `base`.
+
+    `only`: the id of one item, and the name that its copy gets.
+    """
+    values = {"owner": source.owner, "collection": source.id, "to": target.owner, "into": target.id, "base": base}
+    if only is None:
+        values |= {"now": now, "least": 0, "greatest": ALL}
+        copied = tx.run(_COPY_ALL, **values)
+    else:
+        id_, href = only
+        values |= {"now": now, "least": id_, "greatest": id_}
+        copied = tx.run(_COPY_ONE, **values, href=href, url=encode_segment(href))
+    for statement in _COPY_REST:
+        tx.run(statement, **values)
+    return copied
 
 
 def copy_collection(

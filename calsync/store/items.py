@@ -101,6 +101,7 @@ _UPDATE: Final = Prepared(
                 "span",
                 "recurring",
                 "floating",
+                "busy",
                 "organizer",
                 "content_type",
                 "seq",
@@ -122,7 +123,7 @@ _DELETE_PROPERTY: Final = Prepared(
     )
 )
 _EVERY: Final = Prepared(
-    select(item.c.href, item.c.uid).where(
+    select(item.c.href, item.c.uid, item.c.etag).where(
         item.c.owner == bindparam("owner"), item.c.collection == bindparam("collection")
     )
 )
@@ -167,39 +168,61 @@ class Replaced:
     deleted: list[str]
 
 
-def replace_all(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> Replaced:
+def replace_all(
+    tx: Transaction, collection: Collection, pairs: Sequence[Pair], *, keep: Set[str] = frozenset()
+) -> Replaced:
     """Make these the items of the collection.
 
     It is a diff: an item whose UID is there keeps its name, whatever the pair calls it; what is the same keeps its seq;
-    what is not named is deleted. A new item gets the name of its pair, or one like it where that is taken.
+    what is not named is deleted, but for the items whose UIDs are in `keep`. A new item gets the name of its pair, or
+    one like it where that is taken. The second of two pairs with one UID is left out and told in its place.
     """
     lock_owner(tx, collection.owner)
-    present: dict[str, str] = dict(tx.all(_EVERY, owner=collection.owner, collection=collection.id))
-    renamed = _renamed(pairs, present)
-    wanted = {href for href, _ in renamed}
-    gone = [href for href in present if href not in wanted]
+    present = tx.all(_EVERY, owner=collection.owner, collection=collection.id)
+    wanted, names = _named_pairs(pairs, present)
+    gone = [href for href, uid, _ in present if href not in wanted and uid not in keep]
     remove_items(tx, collection, list(named(tx, collection, gone).values()))
-    before = named(tx, collection, [href for href in wanted if href in present])
-    results = _put(tx, collection, renamed, "")
+    before = named(tx, collection, [href for href, _, _ in present if href in wanted])
+    results = _put(tx, collection, list(wanted.items()), "")
     kept = {one.href: one for one in results if isinstance(one, Item)}
     unchanged = sum(1 for href, one in kept.items() if href in before and before[href].seq == one.seq)
     created = sum(1 for href in kept if href not in before)
-    return Replaced(results, created, len(kept) - created - unchanged, unchanged, gone)
+    by_name = dict(zip(wanted, results, strict=True))
+    told = [by_name[name] if isinstance(name, str) else name for name in names]
+    return Replaced(told, created, len(kept) - created - unchanged, unchanged, gone)
 
 
-def _renamed(pairs: Sequence[Pair], present: Mapping[str, str]) -> list[Pair]:
-    """The pairs under the names that they get."""
-    holders = {uid: href for href, uid in present.items() if uid}
-    taken = {holders[obj.facts.uid] for _, obj in pairs if obj.facts.uid in holders}
-    renamed: list[Pair] = []
+def _named_pairs(
+    pairs: Sequence[Pair], present: Iterable[tuple[str, str, str]]
+) -> tuple[dict[str, ObjectResource], list[str | UidConflict]]:
+    """The objects under the names that they get, and of each pair its name or why it gets none.
+
+    `present`: name, UID and ETag of what is there. Without a UID the content tells an item.
+    """
+    holders, nameless, taken = {}, {}, set()
+    for href, uid, etag in present:
+        taken.add(href)
+        if uid:
+            holders[uid] = href
+        else:
+            nameless[etag] = href
+    wanted: dict[str, ObjectResource] = {}
+    names: list[str | UidConflict] = []
+    given: dict[str, str] = {}
     for href, obj in pairs:
-        # The second of two with one UID gets a name of its own, and is refused under it.
-        name = holders.pop(obj.facts.uid, None)
+        uid = obj.facts.uid
+        if uid and uid in given:
+            names.append(UidConflict(given[uid]))
+            continue
+        name = holders.get(uid) if uid else nameless.pop(obj.etag, None)
         if name is None:
             name = _free(href, taken)
             taken.add(name)
-        renamed.append((name, obj))
-    return renamed
+        if uid:
+            given[uid] = name
+        wanted[name] = obj
+        names.append(name)
+    return wanted, names
 
 
 def _free(href: str, taken: Set[str]) -> str:
@@ -316,6 +339,7 @@ def _values(
         "span": span,
         "recurring": int(facts.recurring),
         "floating": int(facts.floating),
+        "busy": facts.busy,
         "organizer": facts.organizer,
         "content_type": content_type,
         "seq": seq,

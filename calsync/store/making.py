@@ -45,6 +45,7 @@ def create(
         components=",".join(components),
         properties=json.dumps(merged({}, properties or {})),
         seq=seq,
+        horizon=0,
         item_count=0,
         octet_count=0,
         created=now,

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import struct
-from bisect import bisect_right
-from collections.abc import Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,9 +116,14 @@ def _packed(entries: list[tuple[int, int]]) -> bytes:
     return struct.pack(f"<{len(numbers)}i", *numbers)
 
 
+@lru_cache(maxsize=256)
+def _numbers(size: int) -> Callable[[bytes], tuple[int, ...]]:
+    return struct.Struct(f"<{size // 4}i").unpack
+
+
 def unpack(bucket: int, packed: bytes) -> list[tuple[int, int]]:
     """The reverse of `pack` for one row, by start."""
-    length, *numbers = struct.unpack(f"<{len(packed) // 4}i", packed)
+    length, *numbers = _numbers(len(packed))(packed)
     base = bucket * BUCKET
     if length == _MIXED:
         pairs = zip(numbers[::2], numbers[1::2], strict=True)
@@ -125,9 +131,19 @@ def unpack(bucket: int, packed: bytes) -> list[tuple[int, int]]:
     return [(base + offset, base + offset + length) for offset in numbers]
 
 
+def inside(bucket: int, packed: bytes, start: int, end: int) -> list[tuple[int, int]]:
+    """The occurrences of this row that touch `[start, end)`, by start."""
+    numbers = _numbers(len(packed))(packed)
+    length, base = numbers[0], bucket * BUCKET
+    if length == _MIXED:
+        return [time for time in unpack(bucket, packed) if time[0] < end and time[1] > start]
+    offsets = numbers[bisect_right(numbers, start - base - length, 1) : bisect_left(numbers, end - base, 1)]
+    return [(base + offset, base + offset + length) for offset in offsets]
+
+
 def touches(bucket: int, packed: bytes, start: int, end: int) -> bool:
     """Whether an occurrence of this row touches `[start, end)`."""
-    numbers = struct.unpack(f"<{len(packed) // 4}i", packed)
+    numbers = _numbers(len(packed))(packed)
     length, base = numbers[0], bucket * BUCKET
     if length == _MIXED:
         return any(first < end and last > start for first, last in unpack(bucket, packed))

@@ -32,10 +32,10 @@ class Collection:
 
     `parent`: the collection that it stands in, 0 for the home. `url`: the name, percent-encoded. `kind`: `calendar`,
     `addressbook`, `subscribed` or `plain`. `components`: what a calendar takes, empty for all. `properties`: Clark
-    name → the element, whole. `seq`: of the last change of it or in it. `items`, `octets`: what it holds. `created`,
-    `modified`: instants. Of the owner come `epoch`, `horizon` (deletions with a greater seq are remembered) and
-    `owner_seq`. `sync_floor`: the seq at which its name became this collection; tokens that are older belong to
-    something else.
+    name → the element, whole. `seq`: of the last change of it or in it. `horizon`: deletions in it with a greater seq
+    are remembered. `epoch` and `owner_seq` are the owner's. `sync_floor`: the seq at which its name became this
+    collection; tokens that are older belong to something else. `items`, `octets`: what it holds. `created`,
+    `modified`: instants.
     """
 
     owner: int
@@ -68,7 +68,7 @@ _COLUMNS: Final = (
     collection.c.properties,
     collection.c.seq,
     principal.c.epoch,
-    principal.c.horizon,
+    collection.c.horizon,
     principal.c.seq,
     mount.c.bound,
     collection.c.item_count,

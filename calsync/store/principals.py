@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 class Principal:
     """`seq`: of the last change of anything that is the principal's. `epoch`: changes only where history is lost.
 
-    `horizon`: deletions with a greater `seq` are remembered. `properties`: Clark name → the element, whole. `created`
-    and `modified`: instants.
+    `horizon`: deletions in the home with a greater `seq` are remembered. `properties`: Clark name → the element, whole.
+    `created`, `modified`: instants.
     """
 
     id: int

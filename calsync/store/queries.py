@@ -152,19 +152,20 @@ def in_range(
 
 def _occurring(tx: Transaction, component: str, values: Mapping[str, int]) -> list[Candidate]:
     """The series of which an occurrence may touch the range, which the window covers."""
-    start, end = values["start"], values["end"]
-    lowest, highest = bucket_of(values["low"]), bucket_of(values["high"])
+    start, end, low, high = (values[name] for name in ("start", "end", "low", "high"))
+    lowest, highest = bucket_of(low), bucket_of(high)
     found: dict[int, Candidate] = {}
-    for *columns, floating, bucket, packed in tx.all(
-        _OCCURRING, component=component, lowest=lowest, highest=highest, **values
-    ):
-        before = found.get(columns[0])
-        if before is not None and before.certain:
+    sure: set[int] = set()
+    for row in tx.all(_OCCURRING, component=component, lowest=lowest, highest=highest, **values):
+        id_ = row[0]
+        if id_ in sure:
             continue
+        floating, bucket, packed = row[-3:]
         if touches(bucket, packed, start + floating * SLACK, end - floating * SLACK):
-            found[columns[0]] = Candidate(ItemRow._make(columns), True)
-        elif floating and touches(bucket, packed, start - SLACK, end + SLACK):
-            found[columns[0]] = Candidate(ItemRow._make(columns), False)
+            sure.add(id_)
+            found[id_] = Candidate(ItemRow._make(row[:-3]), True)
+        elif floating and touches(bucket, packed, low, high):
+            found[id_] = Candidate(ItemRow._make(row[:-3]), False)
     return list(found.values())
 
 

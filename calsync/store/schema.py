@@ -47,7 +47,7 @@ principal: Final = Table(
     _text("kind"),
     _number("seq"),
     _text("epoch"),  # changes only where history is lost
-    _number("horizon"),  # tombstones with a greater seq are all still there
+    _number("horizon"),  # the same for the tombstones of the home
     _text("properties"),  # JSON object: Clark name → the element, whole
     _number("created"),
     _number("modified"),
@@ -63,6 +63,7 @@ collection: Final = Table(
     _text("components"),  # of the calendar's set, separated by commas; empty is all
     _text("properties"),
     _number("seq"),  # of the last change in it or of it
+    _number("horizon"),  # all its tombstones with a greater seq are still there
     _number("item_count"),
     _number("octet_count"),
     _number("created"),
@@ -106,6 +107,7 @@ item: Final = Table(
     Column("span", Integer),  # class of length (`occurrences.span_of`), NULL where time means nothing
     _number("recurring"),
     _number("floating"),
+    _text("busy", ""),  # of an event: the FBTYPE of all its instances, FREE too; empty where only its octets can tell
     _text("organizer", ""),
     Column("schedule_tag", Text),
     _text("content_type", ""),  # of a file, as it was sent

@@ -12,6 +12,7 @@ There is no memory map: a damaged disk would then kill the process instead of fa
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -50,6 +51,14 @@ _KINDS: Final[dict[int, tuple[type[StoreError], str]]] = {
     sqlite3.SQLITE_NOTADB: (Damaged, "the file is not an SQLite database"),
     sqlite3.SQLITE_IOERR: (StoreError, "the disk does not read or write the store"),
     sqlite3.SQLITE_CANTOPEN: (StoreError, "the store cannot be opened"),
+}
+
+_LOCK_FAILURES: Final[dict[int, type[StoreError]]] = {
+    errno.EACCES: ReadOnly,
+    errno.EPERM: ReadOnly,
+    errno.EROFS: ReadOnly,
+    errno.ENOSPC: Full,
+    errno.EDQUOT: Full,
 }
 
 
@@ -123,11 +132,13 @@ class Database:
         readers = self._readers
         try:
             connection = self._borrow(readers)
-            connection.execute("BEGIN")
         except sqlite3.Error as error:
             raise self.failure(error) from error
         try:
+            connection.execute("BEGIN")
             yield connection
+        except sqlite3.Error as error:
+            raise self.failure(error) from error
         finally:
             self._give_back(connection, readers)
 
@@ -176,7 +187,8 @@ class Database:
             try:
                 taken = self._lock.take(PATIENCE)
             except OSError as error:
-                raise ReadOnly(f"store: {self._lock.path}: {error.strerror}: the store cannot be written") from error
+                kind = _LOCK_FAILURES.get(error.errno or 0, StoreError)
+                raise kind(f"store: {self._lock.path}: {error.strerror}: the store cannot be written") from error
             if not taken:
                 raise Busy(f"store: {self.path}: another process holds the store since {PATIENCE:.0f} s")
             try:
@@ -247,7 +259,7 @@ class Database:
         try:
             with self._alone():
                 self._close(readers)
-        except (Busy, ReadOnly):
+        except StoreError:
             self._close(readers)
         self._lock.close()
 

@@ -118,3 +118,4 @@ SUPPORTED_COLLATION_CARD: Final = CR("supported-collation")
 # --- Apple's bulk requests --------------------------------------------------------------------------------------------
 
 CTAG_OK: Final = ME_("ctag-ok")
+MAX_RESOURCES: Final = ME_("max-resources")

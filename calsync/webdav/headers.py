@@ -105,7 +105,7 @@ def destination(value: str, *, host: str, base: str = "") -> Destination:
     if scheme and _authority(scheme, authority) != _authority(scheme, host.lower()):
         raise BadGateway(f"Destination is on another host: {authority!r}, this is {host!r}")
     path, slash = urls.decode_path(raw)
-    prefix = tuple(part for part in base.split("/") if part)
+    prefix, _ = urls.decode_path(base)
     if path[: len(prefix)] != prefix:
         raise BadGateway(f"Destination is outside {base!r}: {raw!r}")
     return Destination(path[len(prefix) :], slash)

@@ -156,11 +156,18 @@ def response(href: bytes, *propstats: bytes) -> bytes:
 
 
 def response_status(
-    href: bytes, status: int, condition: str | None = None, detail: bytes = b"", description: str = ""
+    href: bytes,
+    status: int,
+    condition: str | None = None,
+    detail: bytes = b"",
+    description: str = "",
+    *,
+    beside: bytes = b"",
 ) -> bytes:
-    """One resource with a status for it as a whole."""
+    """One resource with a status for it as a whole. `beside`: XML next to the condition."""
     head = b"<D:response><D:href>" + href + b"</D:href>" + _status(status)
-    return head + _error(condition, detail) + _description(description) + _RESPONSE
+    error = (element(condition, detail) if condition else b"") + beside
+    return head + (b"<D:error>" + error + b"</D:error>" if error else b"") + _description(description) + _RESPONSE
 
 
 class Template:
@@ -196,6 +203,11 @@ class Template:
     def render(self, href: bytes, values: Sequence[bytes] = ()) -> bytes:
         """One row."""
         return self._octets % (href, *values)
+
+    def lines(self, rows: Iterable[tuple[bytes, ...]]) -> list[bytes]:
+        """Rows of (href, *values), each a response of its own."""
+        octets = self._octets
+        return [octets % row for row in rows]
 
     def page(self, rows: Iterable[tuple[bytes, ...]]) -> bytes:
         """Rows of (href, *values), quickest some hundred at a time."""

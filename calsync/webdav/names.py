@@ -14,6 +14,7 @@ CS: Final = "http://calendarserver.org/ns/"
 ICAL: Final = "http://apple.com/ns/ical/"
 ME: Final = "http://me.com/_namespace/"
 RADICALE: Final = "http://radicale.org/ns/"
+INF: Final = "http://inf-it.com/ns/ab/"
 CALSYNC: Final = "urn:calsync:ns"
 
 XML: Final = "http://www.w3.org/XML/1998/namespace"
@@ -29,7 +30,8 @@ PREFIXES: Final[dict[str, str]] = {
     ME: "ME",
     RADICALE: "RADICALE",
 }
-NAMESPACES: Final[dict[str, str]] = {prefix: namespace for namespace, prefix in PREFIXES.items()}
+# `INF` stands in Radicale's shares alone (`INF:addressbook-color`).
+NAMESPACES: Final[dict[str, str]] = {prefix: namespace for namespace, prefix in PREFIXES.items()} | {"INF": INF}
 
 
 def D(local: str) -> str:

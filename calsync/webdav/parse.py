@@ -13,10 +13,21 @@ from calsync.webdav.errors import BadRequest, UnsupportedMediaType
 from calsync.webdav.headers import media_type
 from calsync.webdav.names import C, D
 from calsync.webdav.parse_properties import property_request, self_contained, updates
-from calsync.webdav.parse_tree import clark, expect, text_content, text_of, xml
-from calsync.webdav.requests import Mkcol, PropertyRequest, Propfind, Proppatch, Report, Wanted
+from calsync.webdav.parse_tree import child, clark, expect, text_content, text_of, xml
+from calsync.webdav.requests import LockInfo, Mkcol, PropertyRequest, Propfind, Proppatch, Report, Wanted
 
-__all__ = ["mkcalendar", "mkcol", "propfind", "proppatch", "report", "self_contained", "text_content", "text_of", "xml"]
+__all__ = [
+    "lockinfo",
+    "mkcalendar",
+    "mkcol",
+    "propfind",
+    "proppatch",
+    "report",
+    "self_contained",
+    "text_content",
+    "text_of",
+    "xml",
+]
 
 
 def propfind(body: bytes, content_type: str = "") -> Propfind:
@@ -56,6 +67,21 @@ def report(body: bytes, content_type: str = "") -> Report:
     return parse_reports.from_tree(xml(body, content_type))
 
 
+def lockinfo(body: bytes, content_type: str = "") -> LockInfo | None:
+    """RFC 4918 §9.10; None for an empty body, which refreshes a lock (§9.10.2)."""
+    if not body.strip():
+        return None
+    root = xml(body, content_type)
+    expect(root, D("lockinfo"))
+    scope, kind, owner = (child(root, D(local)) for local in ("lockscope", "locktype", "owner"))
+    if kind is None or child(kind, D("write")) is None:
+        raise BadRequest("lockinfo asks for something other than a write lock")
+    wanted = [name for name in ("exclusive", "shared") if scope is not None and child(scope, D(name)) is not None]
+    if len(wanted) != 1:
+        raise BadRequest("lockscope is neither exclusive nor shared")
+    return LockInfo(wanted == ["shared"], self_contained(owner) if owner is not None else b"")
+
+
 _RESOURCETYPE = D("resourcetype")
 _COMPONENTS = C("supported-calendar-component-set")
 
@@ -89,5 +115,14 @@ def _components(root: etree._Element) -> tuple[str, ...] | None:
     found = _set(root, _COMPONENTS)
     if not found:
         return None
-    names = ((comp.get("name") or "").strip().upper() for element in found for comp in element.iterchildren(C("comp")))
+    return _named(found)
+
+
+def components(octets: bytes) -> tuple[str, ...]:
+    """The names in one `supported-calendar-component-set` element (`PropertyUpdate.xml`)."""
+    return _named([xml(octets, "application/xml")])
+
+
+def _named(sets: list[etree._Element]) -> tuple[str, ...]:
+    names = ((comp.get("name") or "").strip().upper() for one in sets for comp in one.iterchildren(C("comp")))
     return tuple(dict.fromkeys(name for name in names if name))

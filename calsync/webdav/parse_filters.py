@@ -46,8 +46,9 @@ _PARENTS: Final[dict[str, frozenset[str]]] = {
     "DAYLIGHT": frozenset({"VTIMEZONE"}),
     "AVAILABLE": frozenset({"VAVAILABILITY"}),
 }
-# RFC 4791 §9.9 says when these touch a range, RFC 7953 §7.2 adds the last.
-_TIMED: Final = frozenset({"VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VAVAILABILITY"})
+# RFC 4791 §9.9 says when these touch a range, RFC 7953 §7.2 adds VAVAILABILITY. A range on VCALENDAR itself breaks the
+# letter, but stock Radicale takes it for one on whatever component the object has, and python-caldav sends it.
+_TIMED: Final = frozenset({"VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VALARM", "VAVAILABILITY"})
 # Properties of RFC 5545, 7986 and 9073 that are text, addresses or numbers: they have no time.
 # fmt: off
 _TIMELESS: Final = frozenset({

@@ -101,13 +101,15 @@ def _expand_property(root: etree._Element) -> ExpandProperty:
 
 
 def _principal_property_search(root: etree._Element) -> PrincipalPropertySearch:
-    """RFC 3744 §9.4."""
+    """RFC 3744 §9.4. Without a `property-search` everybody is meant: python-caldav asks so (clients.md 36)."""
     test = (root.get("test") or "allof").strip().lower()
     if test not in ("allof", "anyof"):
         raise BadRequest(f"test is {test[:40]!r}, neither allof nor anyof")
     searches = tuple(_property_search(element) for element in root.iterchildren(D("property-search")))
-    if not searches:
-        raise BadRequest("principal-property-search without property-search")
+    prop = child(root, D("prop"))
+    if prop is not None and not len(prop):
+        # clients.md 36: python-caldav names the properties beside an empty `prop`
+        prop.extend([one for one in root if clark(one) not in _SEARCH_PARTS])
     return PrincipalPropertySearch(
         property_request(root),
         searches,
@@ -115,6 +117,12 @@ def _principal_property_search(root: etree._Element) -> PrincipalPropertySearch:
         root.find(D("apply-to-principal-collection-set")) is not None,
         nresults(root),
     )
+
+
+#: What a principal-property-search is made of.
+_SEARCH_PARTS: Final = frozenset(
+    {D("prop"), D("property-search"), D("apply-to-principal-collection-set"), D("limit"), D("allprop"), D("propname")}
+)
 
 
 def _property_search(element: etree._Element) -> PropertySearch:

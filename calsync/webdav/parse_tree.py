@@ -37,6 +37,8 @@ _ENCODINGS: Final = {
     "utf-16be": "utf-16-be",
     **{f"iso-8859-{part}": f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))},
     **{f"windows-{page}": f"cp{page}" for page in range(1250, 1259)},
+    **{name: name for name in ("koi8-r", "koi8-u", "gb2312", "gbk", "gb18030", "big5")},
+    **{name: name for name in ("euc-jp", "shift_jis", "euc-kr")},
 }
 
 
@@ -80,11 +82,11 @@ def _utf8(body: bytes, content_type: str) -> bytes:
     if encoding:
         body = body.removeprefix(b"\xef\xbb\xbf")
     elif charset := media_type(content_type).parameter("charset"):
-        encoding = _encoding(charset)
+        encoding = encoding_of(charset)
     elif encoding := next((name for start, name in _BARE if body.startswith(start)), ""):
         pass
     elif declared := _DECLARED.match(body[:200]):
-        encoding = _encoding(declared[1].decode())
+        encoding = encoding_of(declared[1].decode())
     if encoding in ("", "utf-8"):
         return body  # the parser refuses what is not
     try:
@@ -93,7 +95,8 @@ def _utf8(body: bytes, content_type: str) -> bytes:
         raise BadRequest(f"the body is not {encoding}") from error
 
 
-def _encoding(label: str) -> str:
+def encoding_of(label: str) -> str:
+    """The codec of a `charset`; UnsupportedMediaType (415) for one that is not known."""
     name = _ENCODINGS.get(label.strip().lower())
     if name is None:
         raise UnsupportedMediaType(f"encoding {label[:40]!r} is not known")

@@ -117,6 +117,14 @@ class Mkcol:
     components: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LockInfo:
+    """RFC 4918 §14.11: a write lock. `owner` is the element whole and self-contained, empty where there is none."""
+
+    shared: bool
+    owner: bytes = b""
+
+
 # --- filters ----------------------------------------------------------------------------------------------------------
 
 

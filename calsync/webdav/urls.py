@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 from calsync.webdav.errors import BadRequest
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
 
 
@@ -42,7 +43,7 @@ def encode_segment(name: str) -> str:
 
     Only letters, digits and `_.-~` stay as they are, like in stock Radicale's hrefs.
     """
-    return quote(name, safe="")
+    return name if _PLAIN(name) else quote(name, safe="")
 
 
 def href(base: str, segments: Iterable[str], collection: bool) -> str:

@@ -7,19 +7,24 @@ CPU per request is the server process's own (user and system, children included)
 from __future__ import annotations
 
 import argparse
+import os
+import platform
 import shlex
+import sqlite3
 import sys
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.benchmarks import besides, cache, table
+from tests.benchmarks import besides, table
 from tests.benchmarks.measure import Figure
 from tests.benchmarks.operations import ROWS, Row
 from tests.benchmarks.runs import measure_candidate, measure_stock
 from tests.benchmarks.servers import NotStarted
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+#: What follows it in the document is written by `--write`.
+MARK = "<!-- the figures of the last run -->"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,12 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         print(text)
         document.append(text)
     if args.write:
-        DOCUMENT.write_text("# Benchmarks\n\n" + "".join(document), encoding="utf-8")
+        words, _, _ = DOCUMENT.read_text(encoding="utf-8").partition(MARK)
+        DOCUMENT.write_text(words + MARK + "\n\n" + "".join(document), encoding="utf-8")
     return 1 if failed else 0
 
 
 def _head() -> str:
-    return f"{cache.machine()}. CPU of the server per request, warm. Left of a slash stock Radicale, right calsync.\n"
+    place = f"{os.cpu_count()} cores, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}"
+    return f"{place}. CPU of the server per request, warm. Left of a slash stock Radicale, right calsync.\n"
 
 
 def _chosen(keys: str) -> list[Row]:
@@ -83,7 +90,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-stock", action="store_true", help="leave stock Radicale out")
     parser.add_argument("--fresh", action="store_true", help="measure stock again")
     parser.add_argument("--load", action="store_true", help=besides.LOAD_HELP)
-    parser.add_argument("--write", action="store_true", help="also write docs/benchmarks.md")
+    parser.add_argument("--write", action="store_true", help="also write the figures into docs/benchmarks.md")
     return parser.parse_args(argv)
 
 

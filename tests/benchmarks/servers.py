@@ -39,12 +39,12 @@ class Server:
             return []
 
     def cpu(self) -> float:
-        """CPU seconds used so far, user and system, in steps of the kernel's tick (10 ms)."""
+        """CPU seconds used so far, user and system, of all threads."""
         total = 0.0
         for process in self._family():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                times = process.cpu_times()
-                total += times.user + times.system
+            with contextlib.suppress(OSError):
+                # The clock of another process, as clock_getcpuclockid(3) makes it on Linux.
+                total += time.clock_gettime((~process.pid << 3) | 2)
         return total
 
     def pss(self) -> int:

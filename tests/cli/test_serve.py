@@ -87,6 +87,23 @@ def test_a_person_at_a_terminal_is_shown_the_password(tmp_path: Path) -> None:
     assert not (server.data / "calsync" / "first-login.txt").exists()
 
 
+def test_the_letter_names_a_command_that_finds_the_store(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path) as server:
+        text = (server.data / "calsync" / "first-login.txt").read_text()
+        words = re.search(r"-m (calsync user) passwd (\S+) (--store \S+)", text)
+        assert words is not None, text
+        done = calsync(server, *words[1].split()[1:], "list", *words[3].split())
+        assert done.stdout.startswith(f"{words[2]} ")
+        assert "hosts = 0.0.0.0:" in text
+
+
+def test_a_storage_hook_is_spoken_of_once(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, config_text="[storage]\nhook = git add -A\n") as server:
+        spoken = [line for line in server.log().splitlines() if "] hook" in line]
+        assert len(spoken) == 1, spoken
+        assert "calsync export FOLDER" in spoken[0]
+
+
 def test_the_letter_has_a_place_where_the_store_is_elsewhere(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, args=("--storage-url", f"sqlite:///{tmp_path}/elsewhere/calsync.db")) as server:
         name, password = first_login(server)

@@ -93,6 +93,24 @@ def test_removing(url: str, words: tuple[str, ...], left: bool, monkeypatch: pyt
     store.close()
 
 
-def test_nobody_is_removed(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_is_removed(url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    _add(url, "bob", monkeypatch=monkeypatch)
     assert run(users, "user", "remove", "anna", "--yes", "--store", url) == 1
     assert "no user 'anna'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("list",), ("passwd", "anna", "--generate"), ("remove", "anna", "--yes")])
+def test_a_mistyped_store_is_not_made(
+    url: str, words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(users, "user", *words, "--store", url) == 1
+    assert f"{tmp_path}/calsync.db: there is no store" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_account_there_is_already(
+    url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _add(url, "anna", monkeypatch=monkeypatch)
+    assert _add(url, "Anna", monkeypatch=monkeypatch) == 1
+    assert "there is an account 'anna' already (calsync user passwd anna)" in capsys.readouterr().err

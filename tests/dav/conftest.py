@@ -68,11 +68,12 @@ class Client:
 
     def request(self, method: str, path: str, body: bytes | str = b"", **headers: str) -> Answer:
         octets = body.encode() if isinstance(body, str) else body
+        path, _, query = path.partition("?")
         environ: dict[str, Any] = {
             "REQUEST_METHOD": method,
             "PATH_INFO": unquote_to_bytes(path).decode("latin-1"),
             "calsync.raw_path": quote(path, safe="/%:@!$&'()*+,;=~-._"),
-            "QUERY_STRING": "",
+            "QUERY_STRING": query,
             "SERVER_NAME": "localhost",
             "SERVER_PORT": "5232",
             "SERVER_PROTOCOL": "HTTP/1.1",

@@ -61,6 +61,7 @@ def test_the_facts_of_an_event() -> None:
         last=START + HOUR,
         tzids=("Europe/Berlin",),
         organizer="mailto:a@example.org",
+        busy="BUSY",
     )
 
 

@@ -96,6 +96,23 @@ def test_a_collection_made_anew_under_an_old_name_does_not_take_old_tokens(store
         assert SyncToken.of(moved).holds_for(moved)
 
 
+def test_a_token_older_than_the_forgotten_deletions_does_not_hold(store: Store, calendar: Collection) -> None:
+    with store.write() as tx:
+        item = items.put(tx, calendar, "a.ics", event("a"))
+        items.delete(tx, calendar, item)
+        principal = principals.get(tx, calendar.owner)
+        assert principal is not None
+        assert changes.forget(tx, principal, item.seq) == 0
+        quiet = collections.create(tx, principal, 0, "quiet", "calendar")
+        items.put(tx, calendar, "b.ics", event("b"))
+        assert changes.forget(tx, principal, 10**9) == 1
+    assert SyncToken.of(quiet).holds_for(collection_now(store, quiet))
+    now = collection_now(store, calendar)
+    assert SyncToken(now.epoch, item.seq + 1).holds_for(now)
+    assert not SyncToken(now.epoch, item.seq).holds_for(now)
+    assert SyncToken.of(now).holds_for(now)
+
+
 def test_the_home_tells_which_collections_changed_and_went(store: Store, calendar: Collection) -> None:
     def home(tx: Transaction) -> Principal:
         found = principals.get(tx, calendar.owner)
@@ -275,6 +292,13 @@ class Mirrors(RuleBasedStateMachine):
             parked = collections.move(tx, one, self.principal, 0, "parked")
             collections.move(tx, two, self.principal, 0, CALENDARS[0])
             collections.move(tx, parked, self.principal, 0, CALENDARS[1])
+
+    @rule(back=st.integers(0, 10))
+    def forget(self, back: int) -> None:
+        with self.store.write() as tx:
+            principal = principals.find(tx, "anna")
+            assert principal is not None
+            changes.forget(tx, principal, principal.seq - back)
 
     @rule(number=st.integers(0, 3), limit=st.integers(1, 4), pages=st.integers(1, 2))
     def sync_partly(self, number: int, limit: int, pages: int) -> None:

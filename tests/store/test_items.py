@@ -251,6 +251,15 @@ def test_a_move_or_copy_replaces_what_has_the_name_and_minds_uids(store: Store, 
         assert items.move(tx, calendar, item, calendar, "renamed.ics").uid == "a"
 
 
+def test_a_copy_may_leave_alone_an_item_of_the_old_name(store: Store, calendar: Collection) -> None:
+    with store.write() as tx:
+        other = _other(tx, calendar)
+        item = items.put(tx, calendar, "a.ics", event("a"))
+        kept = items.put(tx, other, "a.ics", event("b"))
+        items.copy(tx, calendar, item, other, "new.ics")
+        assert items.get(tx, other, "a.ics") == kept
+
+
 def test_an_item_can_go_to_another_owner(store: Store, calendar: Collection) -> None:
     obj = card("c", "Bob", "EMAIL:bob@example.com")
     with store.write() as tx:

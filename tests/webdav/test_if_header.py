@@ -42,6 +42,11 @@ def test_grammar(value: str, lists: tuple[IfList, ...]) -> None:
     assert if_header(value) == lists
 
 
+def test_a_last_list_that_is_cut_off_does_not_spoil_the_whole_ones() -> None:
+    whole = if_header(f'(<{TOKEN}> ["a"])')
+    assert if_header(f'(<{TOKEN}> ["a"]) (Not <DAV:no-lock> ["b') == whole
+
+
 @pytest.mark.parametrize(
     "value",
     ["()", "(", "<a>", "(<a>", "(Not)", "(Not Not <a>)", "<a> <b> (<c>)", "(<a>) <b> (<c>)", "(<a>) x", "<>(<a>)",

@@ -26,11 +26,21 @@ def render(octets: bytes, wanted: AddressData) -> bytes:
 
     A `version` of "" is the one it is stored in. What is no card is given as it is.
     """
+    if wanted.props is None and wanted.version and f"\nVERSION:{wanted.version}\r\n".encode() in octets:
+        return octets  # nearly always, and it need not be scanned
     card = _card_of(octets)
     if card is not None and wanted.version not in ("", version_of(card)):
         octets = convert(card, wanted.version)
+        if wanted.props is None:
+            return octets
         card = _card_of(octets)
     return octets if card is None or wanted.props is None else card_subset(card, wanted.props)
+
+
+def version(octets: bytes) -> str:
+    """The version that a card is written in, empty for what is no card."""
+    card = _card_of(octets)
+    return "" if card is None else version_of(card)
 
 
 def _card_of(octets: bytes) -> Component | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from calsync.ical.expansion import encoded
@@ -15,12 +15,16 @@ KEPT: Final = "X-CALSYNC-"
 
 
 class Draft(NamedTuple):
-    """Name, parameters and value (unfolded, not unescaped), as `Line` gives them."""
+    """Name, parameters and value (unfolded, not unescaped), as `Line` gives them.
+
+    With `raw` it is a line that is given verbatim, and neither parameters nor value were looked at.
+    """
 
     group: str
     name: str
     params: Params
     value: str
+    raw: bytes | None = None
 
     def param(self, name: str) -> str | None:
         """The first value of a parameter."""
@@ -47,24 +51,26 @@ class Draft(NamedTuple):
         return self._replace(name=KEPT + self.name)
 
     def written(self) -> bytes:
+        if self.raw is not None:
+            return self.raw
         group = f"{self.group}." if self.group else ""
         # A soft line break of quoted-printable would end the line.
         return fold(f"{group}{self.name}{encoded(self.params)}:{self.value}".replace("\r", "").replace("\n", ""))
 
 
-def draft(line: Line) -> Draft:
-    return Draft(line.group, line.name, line.params, line.value)
+def rewritten(line: Line, rule: Callable[[Draft], Draft]) -> Draft:
+    """The line after a rule: verbatim where it says what it said, but a TYPE without its name is written out."""
+    before = Draft(line.group, line.name, line.params, line.value)
+    after = rule(before)
+    if after == before and not has_bare_words(line):
+        return after._replace(raw=line.raw)
+    return after
 
 
-def octets(line: Line, changed: Draft) -> bytes:
-    """The line verbatim where it says what it said; a TYPE without its name (vCard 2.1) is written out."""
-    if changed == draft(line) and not _has_bare_words(line):
-        return line.raw
-    return changed.written()
-
-
-def _has_bare_words(line: Line) -> bool:
-    return bool(line.params) and unfold(line.raw).partition(b":")[0].count(b"=") < len(line.params)
+def has_bare_words(line: Line) -> bool:
+    """Whether a parameter is a value alone, as in vCard 2.1."""
+    head = unfold(line.raw.partition(b":")[0])
+    return head.count(b"=") < head.count(b";")
 
 
 def type_words(values: Iterable[str]) -> list[str]:

@@ -11,6 +11,9 @@ from calsync.dav.data.drafts import KEPT, Draft, type_words
 from calsync.dav.data.version4 import GONE
 from calsync.ical.lines import escape, unescape
 
+#: What stands before the colon of a line that has to be looked at, whatever its name.
+CONCERNS: Final = re.compile(rb'pref|"|value=uri', re.IGNORECASE)
+
 _BACK: Final = GONE | {"SORT-STRING"}
 # Version 3 has each of these once; version 4 may have it in several languages (RFC 6350 §5.4).
 _ONCE: Final = frozenset({"BDAY", "FN", "N"})
@@ -45,7 +48,7 @@ def whole(drafts: list[Draft]) -> list[Draft]:
     seen: set[str] = set()
     for one in drafts:
         if one.name in _ONCE and one.name in seen:
-            found.append(one.kept())
+            found.append(one.kept()._replace(raw=None))
             continue
         seen.add(one.name)
         changed = _preferred(one, best[one.name])
@@ -63,7 +66,7 @@ def _preferred(draft: Draft, best: int) -> Draft:
     rank = _rank(draft)
     if rank == _NO_RANK:
         return draft
-    plain = draft.without("PREF")
+    plain = draft.without("PREF")._replace(raw=None)
     if rank != best or any(word.lower() == "pref" for word in draft.types):
         return plain
     return plain.having("TYPE", "PREF")
@@ -74,7 +77,7 @@ def _addresses(draft: Draft) -> list[Draft]:
     label = draft.param("LABEL")
     if label is None:
         return [draft]
-    plain = draft.without("LABEL")
+    plain = draft.without("LABEL")._replace(raw=None)
     types = tuple(param for param in plain.params if param[0] == "TYPE")
     beside = Draft(draft.group, "LABEL", types, escape(label))
     return [beside] if not draft.value.strip("; ") else [plain, beside]
@@ -86,7 +89,7 @@ def _names(draft: Draft) -> list[Draft]:
     if key is None:
         return [draft]
     texts = next(values for name, values in draft.params if name == "SORT-AS")
-    return [draft.without("SORT-AS"), Draft("", "SORT-STRING", (), escape(",".join(texts)))]
+    return [draft.without("SORT-AS")._replace(raw=None), Draft("", "SORT-STRING", (), escape(",".join(texts)))]
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
@@ -165,3 +168,6 @@ _RULES: Final[dict[str, Callable[[Draft], Draft]]] = {
     "TZ": _zone,
     "UID": _uid,
 }
+
+#: The properties that have to be looked at, and those whose names begin with `drafts.KEPT`.
+NAMES: Final = frozenset({*_RULES, *media.MEDIA, *_ONCE, "ADR"})

@@ -14,6 +14,9 @@ from calsync.ical.lines import escape, unescape
 #: What version 4 does not have (RFC 6350 Appendix A.2) and nothing stands in for.
 GONE: Final = frozenset({"CLASS", "MAILER", "NAME", "PROFILE"})
 
+#: What stands before the colon of a line that has to be looked at, whatever its name.
+CONCERNS: Final = re.compile(rb"pref|charset|encoding|base64|quoted", re.IGNORECASE)
+
 _EMPTY_ADDRESS: Final = ";" * 6
 _EMPTY_NAME: Final = ";" * 4
 _OFFSET: Final = re.compile(r"[+-]\d\d(?::?\d\d)?")
@@ -24,8 +27,9 @@ _SEXES: Final = {"male": "M", "female": "F", "other": "O", "none": "N", "unknown
 
 def rewritten(draft: Draft) -> Draft:
     """A property by itself."""
-    changed = draft._replace(name=draft.name.removeprefix(KEPT))
-    changed = _preferred(media.to_uri(_plain(changed)))
+    changed = draft._replace(name=draft.name.removeprefix(KEPT)) if draft.name.startswith(KEPT) else draft
+    if changed.params or changed.name in media.MEDIA:
+        changed = _preferred(media.to_uri(_plain(changed)))
     rule = _RULES.get(changed.name)
     return changed if rule is None else rule(changed)
 
@@ -33,13 +37,15 @@ def rewritten(draft: Draft) -> Draft:
 def whole(drafts: list[Draft]) -> list[Draft]:
     """What concerns several properties: LABEL and SORT-STRING have become parameters, FN has to be there."""
     found = [one for one in drafts if one.name not in ("LABEL", "SORT-STRING")]
+    if len(found) == len(drafts):
+        return found
     for label in drafts:
         if label.name == "LABEL":
             _label(found, label)
     keys = [one for one in drafts if one.name == "SORT-STRING"]
     if keys:
         _sorted(found, keys[0])
-        found += [one.kept() for one in keys[1:]]
+        found += [one.kept()._replace(raw=None) for one in keys[1:]]
     return found
 
 
@@ -81,9 +87,9 @@ def _label(found: list[Draft], label: Draft) -> None:
             continue
         alike = types == {word.lower() for word in type_words(one.types)}
         if one.group == label.group if label.group else alike:
-            found[place] = one.having("LABEL", text)
+            found[place] = one.having("LABEL", text)._replace(raw=None)
             return
-    found.append(label._replace(name="ADR", value=_EMPTY_ADDRESS).having("LABEL", text))
+    found.append(label._replace(name="ADR", value=_EMPTY_ADDRESS, raw=None).having("LABEL", text))
 
 
 def _sorted(found: list[Draft], key: Draft) -> None:
@@ -91,7 +97,7 @@ def _sorted(found: list[Draft], key: Draft) -> None:
     text = unescape(key.value)
     for place, one in enumerate(found):
         if one.name == "N":
-            found[place] = one.having("SORT-AS", text)
+            found[place] = one.having("SORT-AS", text)._replace(raw=None)
             return
     found.append(Draft("", "N", (("SORT-AS", (text,)),), _EMPTY_NAME))
 
@@ -156,3 +162,6 @@ _RULES: Final[dict[str, Callable[[Draft], Draft]]] = {
     "X-ANNIVERSARY": _anniversary,
     "X-GENDER": _gender,
 }
+
+#: The properties that have to be looked at, and those whose names begin with `drafts.KEPT`.
+NAMES: Final = frozenset({*_RULES, *media.MEDIA, "ADR", "LABEL", "N", "SORT-STRING"})

@@ -111,24 +111,21 @@ class Search:
     def page(self, tx: Transaction) -> Page:
         """The next matches, perhaps none though others follow: `done` says."""
         candidates = self._refreshed(tx) if self._held else self._next(tx)
+        chosen: list[tuple[ItemRow, bool]] = []
+        wanted: list[int] = []
         size = 0
-        count = 0
-        doubted: list[Candidate] = []
         for one in candidates:
-            if self._octets or self._is_doubtful(one):
+            doubtful = self._is_doubtful(one)
+            if doubtful or self._octets:
                 size += one.row.size
-                if size > OCTETS and count:
+                if size > OCTETS and chosen:
                     break
-                doubted.append(one)
-            count += 1
-        self._held = candidates[count:]
+                wanted.append(one.row.id)
+            chosen.append((one.row, doubtful))
+        self._held = candidates[len(chosen) :]
         self.done = self._ended and not self._held
-        bodies = items.page_bodies(tx, self._collection, [one.row.id for one in doubted]) if doubted else {}
-        rows = [
-            one.row
-            for one in candidates[:count]
-            if not self._is_doubtful(one) or self._passes(one.row, bodies.get(one.row.id))
-        ]
+        bodies = items.page_bodies(tx, self._collection, wanted) if wanted else {}
+        rows = [row for row, doubtful in chosen if not doubtful or self._passes(row, bodies.get(row.id))]
         return Page(rows, bodies)
 
     def _is_doubtful(self, one: Candidate) -> bool:

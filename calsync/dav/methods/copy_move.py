@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from calsync.dav import changes
+from calsync.dav import changes, locks
 from calsync.dav.access import Access
 from calsync.dav.incoming import refused
 from calsync.dav.methods.mkcol import check_place
-from calsync.dav.preconditions import check_write
+from calsync.dav.preconditions import check_conditions
 from calsync.dav.registry import method
 from calsync.dav.request import Response
-from calsync.dav.resources import EXISTING, ITEMS, Kind, Resource, locate
+from calsync.dav.resources import EXISTING, ITEMS, STORED_COLLECTIONS, Kind, Resource, locate
 from calsync.dav.scope import Scope
 from calsync.store import collections, items
 from calsync.store.engine import Transaction
@@ -33,10 +33,10 @@ def move(scope: Scope) -> Response:
 
 def _transfer(scope: Scope, *, move: bool) -> Response:
     request = scope.request
-    inner = scope.towards(request.header("destination"))
     overwrite = headers.overwrite(request.header("overwrite"))
     depth = headers.depth(request.header("depth"), "infinity")
     with scope.write() as tx:
+        inner = scope.towards(request.header("destination"))
         source = scope.locate()
         target = locate(tx, inner.request.path)
         _check_source(scope, source, move=move)
@@ -44,11 +44,14 @@ def _transfer(scope: Scope, *, move: bool) -> Response:
             raise BadRequest(f"{request.method} of a collection with Depth: {depth}")
         if source.path == target.path:  # RFC 4918 §9.8.5
             raise Forbidden("source and destination are the same")
-        check_write(request, source)
-        if source.kind in ITEMS:
-            _item(scope, inner, tx, source, target, move=move, overwrite=overwrite)
-        else:
-            _collection(scope, inner, tx, source, target, depth, move=move, overwrite=overwrite)
+        check_conditions(scope, source)
+        try:
+            if source.kind in ITEMS:
+                _item(scope, inner, tx, source, target, move=move, overwrite=overwrite)
+            else:
+                _collection(scope, inner, tx, source, target, depth, move=move, overwrite=overwrite)
+        except locks.MembersLocked as error:
+            return error.answer()
     created = target.kind is Kind.MISSING
     return Response(201 if created else 204)
 
@@ -67,7 +70,9 @@ def _check_source(scope: Scope, source: Resource, *, move: bool) -> None:
 
 def _check_target(access: Access, href: str, target: Resource, allowed: bool, overwrite: bool) -> None:
     if not allowed:
-        raise access.refusal(href, D("bind") if target.kind is Kind.MISSING else D("write-content"))
+        # Only those who may read learn from the privilege whether something is there.
+        known = target.kind is not Kind.MISSING and access.may_read(target)
+        raise access.refusal(href, D("write-content") if known else D("bind"))
     if target.kind is Kind.MISSING and (not target.parent or target.principal is None):
         raise Conflict("the parent of the destination does not exist")
     if target.kind is not Kind.MISSING and not overwrite:
@@ -79,9 +84,12 @@ def _item(
 ) -> None:
     href = inner.href(target.path, False)
     # RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1: the preconditions of PUT hold for COPY and MOVE too.
-    container = target.collection
     allowed = inner.access.may_write(target)
     _check_target(inner.access, href, target, allowed, overwrite)
+    _check_locks(scope, inner, source, target, move=move)
+    if target.kind in STORED_COLLECTIONS and locate(tx, target.path[:-1]).kind is Kind.PLAIN:
+        target = _cleared(inner, tx, source, target)
+    container = target.collection
     if target.is_collection or container is None:
         raise Forbidden("an item cannot stand there")
     _check_fits(scope, source, target)
@@ -97,6 +105,34 @@ def _item(
         transfer(tx, source.container, source.member, container, target.name)
     except UidConflict as conflict:
         raise refused(inner, target, conflict) from conflict
+    if move:
+        locks.forget(scope, source)
+
+
+def _check_locks(scope: Scope, inner: Scope, source: Resource, target: Resource, *, move: bool) -> None:
+    """RFC 4918 §7.6: what goes and what is replaced, each with its parent and its members."""
+    if move:
+        locks.check(scope, source, whole=True)
+    locks.check(inner, target, whole=True)
+
+
+def _cleared(inner: Scope, tx: Transaction, source: Resource, target: Resource) -> Resource:
+    """The place of a collection after it was deleted, to be replaced (RFC 4918 §9.8.4, §9.9.3).
+
+    A lock at its own URL stays: what comes to stand there is under it (§7.6).
+    """
+    if source.path[: len(target.path)] == target.path:
+        raise Forbidden("a collection cannot be replaced by what is in it")
+    if target.kind is Kind.HOME or not inner.access.may_delete_collection(
+        target, inner.settings.permit_delete_collection
+    ):
+        raise Forbidden("the destination may not be replaced")
+    if changes.shared_out(inner, target):
+        raise Conflict("the destination is shared; end the share first")
+    changes.deleted(inner, tx, target)
+    collections.delete(tx, target.container)
+    locks.forget_below(inner, target)
+    return locate(tx, target.path)
 
 
 def _check_fits(scope: Scope, source: Resource, target: Resource) -> None:
@@ -131,24 +167,20 @@ def _collection(
         raise Forbidden("shared collections are moved and copied by their owner")
     allowed = inner.access.may_create(target.path, tagged=kind != "plain")
     _check_target(inner.access, href, target, allowed, overwrite)
-    if target.path[: len(source.path)] == source.path or source.path[: len(target.path)] == target.path:
-        raise Forbidden("a collection cannot go into itself, nor replace what holds it")
+    if target.path[: len(source.path)] == source.path:
+        raise Forbidden("a collection cannot go into itself")
     if move and not scope.access.may_delete_collection(source, scope.settings.permit_delete_collection):
         raise Forbidden("[rights] permit_delete_collection or the rights file forbid it")
+    _check_locks(scope, inner, source, target, move=move)
     if target.kind in ITEMS:
         items.delete(tx, target.container, target.member)
         target = locate(tx, target.path)
     elif target.kind is not Kind.MISSING:
-        if target.kind is Kind.HOME or not inner.access.may_delete_collection(
-            target, scope.settings.permit_delete_collection
-        ):
-            raise Forbidden("the destination may not be replaced")
-        changes.deleted(inner, tx, target)
-        collections.delete(tx, target.container)
-        target = locate(tx, target.path)
+        target = _cleared(inner, tx, source, target)
     check_place(target, kind)
     parent = target.collection.id if target.collection else 0
     if move:
         collections.move(tx, source.container, target.owner, parent, target.name)
+        locks.forget(scope, source)
     else:
         collections.copy(tx, source.container, target.owner, parent, target.name, depth)

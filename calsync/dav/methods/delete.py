@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from calsync.dav import changes
-from calsync.dav.preconditions import check_write
+from calsync.dav import changes, locks
+from calsync.dav.preconditions import check_schedule_tag, check_write
 from calsync.dav.registry import method
 from calsync.dav.request import Response
 from calsync.dav.resources import EXISTING, ITEMS, Kind
@@ -16,7 +16,7 @@ from calsync.webdav.names import D
 
 @method("DELETE", EXISTING - {Kind.ROOT, Kind.HOME}, "RFC 4918 §9.6")
 def delete(scope: Scope) -> Response:
-    """204, also for a collection with all its members: as they go or stay together, no member can fail alone."""
+    """204, also for a collection with all its members: they go or stay together, a 207 names those that are locked."""
     request, access = scope.request, scope.access
     with scope.write() as tx:
         resource = scope.locate()
@@ -27,10 +27,15 @@ def delete(scope: Scope) -> Response:
             raise NotFound(f"nothing at {href}")
         if resource.kind in (Kind.ROOT, Kind.HOME):
             raise Forbidden("a home is not deleted over DAV")
-        check_write(request, resource)
+        try:
+            check_write(scope, resource, whole=True)
+        except locks.MembersLocked as error:
+            return error.answer()
+        check_schedule_tag(scope, resource)
         if resource.kind in ITEMS:
             changes.deleted(scope, tx, resource)
             items.delete(tx, resource.container, resource.member)
+            locks.forget(scope, resource)
             return Response(204)
         if headers.depth(request.header("depth"), "infinity") != "infinity":  # RFC 4918 §9.6.1
             raise BadRequest("DELETE of a collection is Depth: infinity")
@@ -42,4 +47,5 @@ def delete(scope: Scope) -> Response:
             raise Conflict("the collection is shared; end the share first")
         changes.deleted(scope, tx, resource)
         collections.delete(tx, resource.container)
+        locks.forget(scope, resource)
     return Response(204)

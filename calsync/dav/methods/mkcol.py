@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calsync.dav.methods.proppatch import accept, outcome
+from calsync.dav.preconditions import check_write
 from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import method
 from calsync.dav.request import XML, Response
@@ -75,6 +76,7 @@ def _make(scope: Scope, wanted: Mkcol, kind: str, answer: str) -> Response:
         if not scope.access.may_create(resource.path, tagged=kind != "plain"):
             raise scope.access.refusal(href, D("bind"))
         check_place(resource, kind)
+        check_write(scope, resource)
         if request.mapping is not None:
             raise Forbidden("nothing can be made inside a shared collection's place")
         components = _components(wanted, kind)

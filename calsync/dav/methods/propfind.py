@@ -14,7 +14,7 @@ from calsync.store import items
 from calsync.webdav import headers, parse
 from calsync.webdav.errors import Forbidden
 from calsync.webdav.multistatus import stream
-from calsync.webdav.names import D
+from calsync.webdav.names import RADICALE, D
 from calsync.webdav.requests import PropertyRequest
 
 #: Items a page: one short read each (design D9).
@@ -23,9 +23,10 @@ PAGE = 500
 
 @method("PROPFIND", EXISTING, "RFC 4918 §9.1")
 def propfind(scope: Scope) -> Response:
-    """207. A missing `Depth` means infinity, as the RFC has it."""
+    """207. A missing `Depth` means infinity, as the RFC has it, but not for Radicale's page, which never sends it."""
     wanted = parse.propfind(scope.request.body, scope.request.header("content-type")).properties
-    depth = headers.depth(scope.request.header("depth"), "infinity")
+    from_page = any(prop.name == f"{{{RADICALE}}}version" for prop in wanted.props)
+    depth = headers.depth(scope.request.header("depth"), "0" if from_page else "infinity")
     if depth == "infinity" and not scope.settings.propfind_infinity:
         raise Forbidden("[limits] propfind_infinity is off", condition=D("propfind-finite-depth"))
     with scope.read():

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from calsync.dav import registry
+from calsync.dav import overlay, registry
+from calsync.dav.preconditions import check_write
+from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import method
 from calsync.dav.request import Response, multistatus
-from calsync.dav.resources import EXISTING, ITEMS, Kind, Resource
+from calsync.dav.resources import CALENDARS, EXISTING, ITEMS, Kind, Resource
 from calsync.dav.scope import Scope
 from calsync.store import collections, items, principals
 from calsync.webdav import parse
-from calsync.webdav.errors import DavError, Forbidden, NotFound
+from calsync.webdav.conditions import SUPPORTED_CALENDAR_COMPONENT
+from calsync.webdav.errors import Conflict, DavError, Forbidden, NotFound
 from calsync.webdav.multistatus import element, propstat, response, stream
-from calsync.webdav.names import D
+from calsync.webdav.names import C, D
 from calsync.webdav.requests import PropertyUpdate
+
+COMPONENT_SET = C("supported-calendar-component-set")
 
 
 @method("PROPPATCH", EXISTING - {Kind.ROOT}, "RFC 4918 §9.2")
 def proppatch(scope: Scope) -> Response:
     updates = parse.proppatch(scope.request.body, scope.request.header("content-type")).updates
+    if scope.mapping is not None and scope.request.path == scope.mapping.real:
+        through_share = _through_share(scope, updates)
+        if through_share is not None:
+            return through_share
     with scope.write() as tx:
         resource = scope.locate()
         href = scope.href(resource.path, scope.request.slash)
@@ -25,7 +34,11 @@ def proppatch(scope: Scope) -> Response:
             raise scope.access.refusal(href, D("write-properties"))
         if resource.kind is Kind.MISSING:
             raise NotFound(f"nothing at {href}")
+        check_write(scope, resource)
         changes, failures = accept(scope, resource, updates)
+        components = _components(resource, updates, failures)
+        if not failures and components is not None:
+            collections.set_kind(tx, resource.container, resource.container.kind, components)
         if not failures and changes:
             if resource.kind in ITEMS:
                 items.set_properties(tx, resource.container, resource.member, changes)
@@ -37,6 +50,19 @@ def proppatch(scope: Scope) -> Response:
     return multistatus(stream([answer]))
 
 
+def _through_share(scope: Scope, updates: tuple[PropertyUpdate, ...]) -> Response | None:
+    """The answer where what is set stays with the share; None where it is the collection's."""
+    with scope.read():
+        resource = scope.locate()
+        where = overlay.place(scope, resource)
+        if where is overlay.Place.NOWHERE:
+            raise scope.access.refusal(scope.href(resource.path, scope.request.slash), D("write-properties"))
+    if where is overlay.Place.COLLECTION:
+        return None
+    failures = overlay.write(scope, updates)
+    return multistatus(stream([response(scope.url(resource).encode(), *outcome(updates, failures))]))
+
+
 def accept(
     scope: Scope, resource: Resource, updates: tuple[PropertyUpdate, ...]
 ) -> tuple[dict[str, str | None], dict[str, DavError]]:
@@ -46,10 +72,14 @@ def accept(
     for update in updates:
         one = registry.PROPERTIES.get(update.name)
         live = one is not None and resource.kind in one.kinds
+        if update.name == COMPONENT_SET and live and resource.collection and resource.collection.id:
+            continue
         try:
             if (one is not None and live and one.accept is None) or update.name in registry.DATA:
                 # RFC 4918 §16; resourcetype among them: a calendar stays one.
                 raise Forbidden(f"{update.name} is protected", condition=D("cannot-modify-protected-property"))
+            if one is not None and live and one.instead_of:
+                changes[one.instead_of] = None
             if update.xml is None:
                 changes[update.name] = None
             elif one is not None and live and one.accept is not None:
@@ -59,6 +89,23 @@ def accept(
         except DavError as error:
             failures[update.name] = error
     return changes, failures
+
+
+def _components(
+    resource: Resource, updates: tuple[PropertyUpdate, ...], failures: dict[str, DavError]
+) -> tuple[str, ...] | None:
+    """The component set that was asked for, None where it stays.
+
+    RFC 4791 §5.2.3 has it protected. Radicale lets it be changed, and its page names it in every edit.
+    """
+    asked = [one for one in updates if one.name == COMPONENT_SET]
+    if not asked or resource.kind not in CALENDARS:
+        return None
+    xml = asked[-1].xml
+    names = () if xml is None else parse.components(xml)
+    if xml is not None and not (names and set(names) <= set(COMPONENTS)):
+        failures[COMPONENT_SET] = Conflict("no such components", condition=SUPPORTED_CALENDAR_COMPONENT)
+    return names
 
 
 def outcome(updates: tuple[PropertyUpdate, ...], failures: dict[str, DavError]) -> list[bytes]:

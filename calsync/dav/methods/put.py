@@ -6,9 +6,9 @@ The body is parsed and checked before the writing transaction begins; preconditi
 from __future__ import annotations
 
 from calsync.dav import changes
-from calsync.dav.incoming import object_of, refused
+from calsync.dav.incoming import Received, check_same_uid, object_of, received, refused
 from calsync.dav.methods.put_whole import put_whole
-from calsync.dav.preconditions import check_write
+from calsync.dav.preconditions import check_schedule_tag, check_write
 from calsync.dav.properties.core import content_type
 from calsync.dav.registry import method
 from calsync.dav.request import Response
@@ -17,7 +17,7 @@ from calsync.dav.scope import Scope
 from calsync.store import items
 from calsync.store.errors import UidConflict
 from calsync.store.items import Item
-from calsync.webdav.errors import BadRequest, Conflict, Forbidden, MethodNotAllowed
+from calsync.webdav.errors import BadRequest, Conflict, ContentTooLarge, Forbidden, MethodNotAllowed, PreconditionFailed
 from calsync.webdav.names import D
 
 
@@ -38,7 +38,9 @@ def _allowed(scope: Scope, resource: Resource) -> None:
     """Raise where the resource may not be written, or where there is nothing to write into."""
     href = scope.href(resource.path, scope.request.slash)
     if not scope.access.may_write(resource):
-        raise scope.access.refusal(href, D("write-content") if resource.kind in ITEMS else D("bind"))
+        # Only those who may read learn from the privilege whether something is there.
+        known = resource.kind in ITEMS and scope.access.may_read(resource)
+        raise scope.access.refusal(href, D("write-content") if known else D("bind"))
     if resource.kind is Kind.MISSING and (not resource.parent or resource.principal is None):
         raise Conflict(f"the parent of {href} does not exist")  # RFC 4918 §9.7.1
     if resource.kind in (Kind.ROOT, Kind.HOME, Kind.PLAIN):
@@ -61,19 +63,33 @@ def _put_item(scope: Scope, before: Resource) -> Response:
     container = before.container
     if container.kind == "plain":
         return _put_file(scope)
-    obj = object_of(scope, container, request.body, request.header("content-type"))
+    text = received(request)
+    obj = object_of(scope, container, text.octets, request.header("content-type"))
     with scope.write() as tx:
         resource = scope.locate()
         _allowed(scope, resource)
         if resource.collection is None or resource.container.id != container.id:
             raise Conflict("the collection was replaced meanwhile")
-        check_write(request, resource, strict=scope.settings.strict_preconditions)
+        try:
+            check_write(scope, resource, strict=scope.settings.strict_preconditions)
+            check_schedule_tag(scope, resource)
+        except PreconditionFailed as error:
+            return _current(scope, resource, error)
+        check_same_uid(scope, resource, obj)
         changes.written(scope, tx, resource, obj.octets)
         try:
             item = items.put(tx, resource.container, resource.name, obj)
         except UidConflict as conflict:
             raise refused(scope, resource, conflict) from conflict
-    return _answer(scope, item, obj.octets, created=resource.item is None)
+    return answer(scope, item, text, scope.href(request.path, False), created=resource.item is None)
+
+
+def _current(scope: Scope, resource: Resource, error: PreconditionFailed) -> Response:
+    """RFC 8144 §3.2: with `return=representation`, a 412 brings what stands there instead."""
+    item = resource.item
+    if item is None or not scope.prefer.return_representation or not scope.access.may_read(resource):
+        raise error
+    return Response(412, _shown(item, scope.href(resource.path, False)), items.body(scope.tx, item))
 
 
 def _put_file(scope: Scope) -> Response:
@@ -81,30 +97,41 @@ def _put_file(scope: Scope) -> Response:
     request = scope.request
     if request.slash:
         raise Conflict("a file has no slash at its end")
+    if len(request.body) > scope.settings.max_resource_size:
+        raise ContentTooLarge(f"[server] max_resource_size is {scope.settings.max_resource_size}")
     with scope.write() as tx:
         resource = scope.locate()
         _allowed(scope, resource)
         if resource.is_collection:
             raise MethodNotAllowed("PUT on a collection")
-        check_write(request, resource, strict=scope.settings.strict_preconditions)
+        check_write(scope, resource, strict=scope.settings.strict_preconditions)
         if not scope.settings.permit_files:
             raise Forbidden("[storage] permit_files is off")
         kind = request.header("content-type")
         item = items.put_file(tx, resource.container, resource.name, request.body, kind)
-    return _answer(scope, item, request.body, created=resource.item is None)
+    href = scope.href(request.path, False)
+    return answer(scope, item, Received(request.body), href, created=resource.item is None)
 
 
-def _answer(scope: Scope, item: Item, octets: bytes, *, created: bool) -> Response:
-    """201 or 204 with the ETag: what was sent is what is stored (design D8).
+def answer(scope: Scope, item: Item, text: Received, href: str, *, created: bool) -> Response:
+    """201 or 204. The ETag says that what was sent is what is stored (design D8), so it stands only where that is so.
 
-    RFC 8144 §3: with `return=representation` the stored object itself, and nothing else is different.
+    RFC 8144 §3.1: with `return=representation` the stored object itself, and its ETag with it.
     """
-    headers = {"ETag": f'"{item.etag}"'}
     status = 201 if created else 204
-    if not scope.prefer.return_representation:
-        return Response(status, headers)
-    headers["Content-Type"] = content_type(item).decode()
-    headers["Content-Location"] = scope.href(scope.request.path, False)
-    headers["Preference-Applied"] = "return=representation"
-    headers["Vary"] = "Prefer"
-    return Response(201 if created else 200, headers, octets)
+    if scope.prefer.return_representation:
+        return Response(status if created else 200, _shown(item, href), text.octets)
+    headers = {} if text.changed else {"ETag": f'"{item.etag}"'}
+    if scope.prefer.return_minimal:  # RFC 7240 §4.2: as it is anyway
+        headers |= {"Preference-Applied": "return=minimal", "Vary": "Prefer"}
+    return Response(status, headers)
+
+
+def _shown(item: Item, href: str) -> dict[str, str]:
+    return {
+        "ETag": f'"{item.etag}"',
+        "Content-Type": content_type(item).decode(),
+        "Content-Location": href,
+        "Preference-Applied": "return=representation",
+        "Vary": "Prefer",
+    }

@@ -1,57 +1,94 @@
 """PUT of a whole collection, Radicale's own addition: the text of all its members at once.
 
 What stays the same keeps its name, its ETag and its place in the sync order (design D7); what the text no longer holds
-is deleted. A new collection gets its kind from its content. One bad member does not sink the rest: it is left out, and
-the answer is a 207 that names it.
+is deleted. A new collection gets its kind from its content. One bad member does not sink the rest: it is left out, what
+is stored under its UID stays as it is, and the answer is a 207 that names it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from calsync.dav.incoming import object_of
+from calsync.dav import bulk, changes
+from calsync.dav.incoming import Received, received, refused
+from calsync.dav.methods.mkcol import check_place
 from calsync.dav.preconditions import check_write, etag_of
 from calsync.dav.request import Response, multistatus
-from calsync.dav.resources import STORED_COLLECTIONS, Kind, Resource, locate, of_collection
+from calsync.dav.resources import ITEMS, MEMBERS, STORED_COLLECTIONS, Kind, Resource, locate, of_collection
 from calsync.dav.scope import Scope
 from calsync.ical import whole
-from calsync.ical.facts import ObjectResource
-from calsync.ical.validate import Refused
 from calsync.store import collections, items
 from calsync.store.collections import Collection
+from calsync.store.engine import Transaction
+from calsync.store.errors import Damaged, UidConflict
 from calsync.webdav.errors import Conflict, DavError, Forbidden
 from calsync.webdav.multistatus import element, response_status, stream
-from calsync.webdav.names import CR, C, D
+from calsync.webdav.names import CR, CS_, C, D
+from calsync.webdav.urls import encode_segment
 
-_SUFFIX = {"calendar": ".ics", "addressbook": ".vcf"}
+# Members compared in one read.
+_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejected:
+    """A member that was left out: the name it would have had, its UIDs (an empty one where none can be read), why."""
+
+    name: str
+    uids: Sequence[str]
+    error: DavError
 
 
 def put_whole(scope: Scope) -> Response:
     request = scope.request
-    kind = _kind(request.body)
+    text = received(request)
+    kind = _kind(text.octets)
+    if not whole.is_ended(text.octets, cards=kind == "addressbook"):
+        # What stands behind the break would be deleted.
+        condition = CR("valid-address-data") if kind == "addressbook" else C("valid-calendar-data")
+        raise Forbidden("refused: the text breaks off before its last END", condition=condition)
     with scope.read():
         before = scope.locate()
     draft = before.collection if before.kind in STORED_COLLECTIONS else None
     if draft is not None and draft.kind != kind and not (draft.kind == "subscribed" and kind == "calendar"):
         condition = CR("supported-address-data") if draft.kind == "addressbook" else C("supported-calendar-data")
         raise Forbidden(f"a {kind} does not fit a {draft.kind}", condition=condition)
-    objects, rejected = _members(scope, draft or collections.draft(kind), request.body)
-    properties = _properties(request.body) if kind == "calendar" else {}
+    objects, rejected = _members(scope, draft or collections.draft(kind), text)
+    if rejected and not objects:
+        raise rejected[0].error  # nothing in it could be understood: then it says nothing of the others, either
+    if draft is not None and kind == "calendar":
+        objects = [
+            pair
+            for start in range(0, len(objects), _PAGE)
+            for pair in _as_they_are(scope, draft, objects[start : start + _PAGE])
+        ]
+    properties = _properties(text.octets) if kind == "calendar" else {}
     with scope.write() as tx:
         resource = scope.locate()
         _allowed(scope, resource)
-        check_write(request, resource)
+        now = resource.collection if resource.kind in STORED_COLLECTIONS else None
+        if resource.kind in ITEMS or (now and now.id) != (draft and draft.id):
+            raise Conflict("the collection was made, replaced or deleted meanwhile")
+        check_write(scope, resource, whole=True)
         if resource.kind is Kind.MISSING:
+            check_place(resource, kind)
             parent = resource.collection.id if resource.collection else 0
             created = collections.create(tx, resource.owner, parent, resource.name, kind, (), properties)
             resource = of_collection(resource.owner, resource.path, created)
             status = 201
         else:
-            if properties:
+            if properties and scope.access.may_write_properties(resource):
                 collections.set_properties(tx, resource.container, properties)
             status = 204
-        items.replace_all(tx, resource.container, objects)
+        _tell(scope, tx, resource, objects)
+        keep = frozenset(uid for one in rejected for uid in one.uids)
+        replaced = items.replace_all(tx, resource.container, objects, keep=keep)
+        for (_, obj), result in zip(objects, replaced.items, strict=True):
+            if isinstance(result, UidConflict):
+                name = bulk.name_of(resource.container, "", obj.octets)
+                rejected.append(_Rejected(name, (obj.facts.uid,), refused(scope, resource, result)))
+        rejected = [_as_stored(tx, resource, one) for one in rejected]
         after = locate(tx, resource.path)
     etag = etag_of(after)
     headers = {"ETag": etag} if etag else {}
@@ -59,11 +96,35 @@ def put_whole(scope: Scope) -> Response:
         return Response(status, headers)
     base = scope.href(resource.path, True).encode()
     fragments = [response_status(base, 201 if status == 201 else 200)]
-    fragments += [
-        response_status(base + name.encode(), error.status, error.condition, error.detail, error.hint)
-        for name, error in rejected
-    ]
+    fragments += [_response(base, one) for one in rejected]
     return multistatus(stream(fragments), headers)
+
+
+def _as_stored(tx: Transaction, resource: Resource, one: _Rejected) -> _Rejected:
+    """Named as the member that stays in its place, if there is one."""
+    if isinstance(one.error, Conflict) or not one.uids[0]:
+        return one
+    item = items.by_uid(tx, resource.container, one.uids[0])
+    return one if item is None else replace(one, name=item.href)
+
+
+def _response(base: bytes, one: _Rejected) -> bytes:
+    error, uid = one.error, one.uids[0]
+    beside = element(CS_("uid"), uid) if uid else b""
+    href = base + encode_segment(one.name).encode()
+    return response_status(href, error.status, error.condition, error.detail, error.hint, beside=beside)
+
+
+def _tell(scope: Scope, tx: Transaction, resource: Resource, objects: Sequence[items.Pair]) -> None:
+    """Tell a hook of what is new or changed; the text of what goes is not told, as in Radicale."""
+    if not scope.context.hook.enabled:
+        return
+    kind = MEMBERS[resource.container.kind]
+    for name, obj in objects:
+        item = items.by_uid(tx, resource.container, obj.facts.uid) if obj.facts.uid else None
+        if item is None or item.etag != obj.etag:
+            path = (*resource.path, item.href if item else name)
+            changes.written(scope, tx, Resource(kind, path, resource.principal, resource.collection, item), obj.octets)
 
 
 def _allowed(scope: Scope, resource: Resource) -> None:
@@ -88,39 +149,42 @@ def _kind(octets: bytes) -> str:
     raise Forbidden("neither iCalendar nor vCard", condition=C("supported-calendar-data"))
 
 
-def _members(
-    scope: Scope, collection: Collection, octets: bytes
-) -> tuple[list[tuple[str, ObjectResource]], list[tuple[str, DavError]]]:
-    """The members with the names they would get, and what was refused under the name it would have had."""
-    split = whole.split_cards if collection.kind == "addressbook" else whole.split_calendar
-    suffix = _SUFFIX.get(collection.kind, ".ics")
-    prefix = CR if collection.kind == "addressbook" else C
-    try:
-        parts = split(octets)
-    except Refused as error:
-        raise Forbidden(f"refused: {error.message}", condition=prefix(error.condition)) from error
-    except ValueError as error:
-        condition = "valid-address-data" if collection.kind == "addressbook" else "valid-calendar-data"
-        raise Forbidden(f"refused: {error}", condition=prefix(condition)) from error
-    members: list[tuple[str, ObjectResource]] = []
-    rejected: list[tuple[str, DavError]] = []
-    for part in parts:
-        if isinstance(part, whole.Rejected):
-            name = _name(part.uid, part.octets, suffix)
-            rejected.append((name, Forbidden(part.reason, condition=prefix("valid-calendar-object-resource"))))
-            continue
-        try:
-            obj = object_of(scope, collection, part)
-        except DavError as error:
-            rejected.append((_name("", part, suffix), error))
-            continue
-        members.append((_name(obj.facts.uid, part, suffix), obj))
+def _members(scope: Scope, collection: Collection, text: Received) -> tuple[list[items.Pair], list[_Rejected]]:
+    """The members with the names they would get, and what was refused."""
+    members: list[items.Pair] = []
+    rejected: list[_Rejected] = []
+    for part in bulk.split(collection.kind == "addressbook", text.octets):
+        found = bulk.checked(scope, collection, part)
+        if isinstance(found, DavError):
+            uids = part.uids or ("",)
+            rejected.append(_Rejected(bulk.name_of(collection, uids[0], part.octets), uids, found))
+        else:
+            members.append((bulk.name_of(collection, found.facts.uid, part.octets), found))
     return members, rejected
 
 
-def _name(uid: str, octets: bytes, suffix: str) -> str:
-    """A name that is the same at every attempt: from the UID, else from the content."""
-    return sha256(uid.encode() if uid else octets).hexdigest()[:32] + suffix
+def _as_they_are(scope: Scope, collection: Collection, pairs: Sequence[items.Pair]) -> list[items.Pair]:
+    """With what is stored in place of what says the same: a calendar that went out whole comes back unchanged."""
+    stored: list[bytes | None] = []
+    with scope.read() as tx:
+        for _, obj in pairs:
+            item = items.by_uid(tx, collection, obj.facts.uid) if obj.facts.uid else None
+            stored.append(_body(tx, item) if item is not None and item.etag != obj.etag else None)
+    found: list[items.Pair] = []
+    for (name, obj), octets in zip(pairs, stored, strict=True):
+        if octets is not None and whole.same_member(octets, obj.octets):
+            again = bulk.checked(scope, collection, bulk.Part(octets))
+            obj = obj if isinstance(again, DavError) else again
+        found.append((name, obj))
+    return found
+
+
+def _body(tx: Transaction, item: items.Item) -> bytes | None:
+    """The octets; None for damaged ones, which are written anew."""
+    try:
+        return items.body(tx, item)
+    except Damaged:
+        return None
 
 
 def _properties(octets: bytes) -> Mapping[str, str | None]:

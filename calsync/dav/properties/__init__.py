@@ -1,5 +1,5 @@
 """The live properties, each declared beside its value; one file a family (`registry.live`, `registry.settable`)."""
 
-from calsync.dav.properties import acl, apple, caldav, carddav, core, sync
+from calsync.dav.properties import acl, apple, bulk, caldav, carddav, core, locks, quota, radicale, sync
 
-__all__ = ["acl", "apple", "caldav", "carddav", "core", "sync"]
+__all__ = ["acl", "apple", "bulk", "caldav", "carddav", "core", "locks", "quota", "radicale", "sync"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from calsync.dav import overlay
 from calsync.dav.registry import live
 from calsync.dav.resources import CALENDARS, EXISTING, Kind, Resource
 from calsync.dav.scope import Scope
@@ -59,7 +62,13 @@ def group(scope: Scope, resource: Resource) -> bytes:
 
 @live(D("current-user-privilege-set"), EXISTING, "RFC 3744 §5.4")
 def current_user_privilege_set(scope: Scope, resource: Resource) -> bytes:
-    return b"".join(element(D("privilege"), element(name)) for name in scope.access.privileges(resource))
+    held = overlay.privileges(scope, resource, scope.access.privileges(resource))
+    return _privileges(tuple(held))
+
+
+@lru_cache(maxsize=64)
+def _privileges(names: tuple[str, ...]) -> bytes:
+    return b"".join(element(D("privilege"), element(name)) for name in names)
 
 
 def _supported(name: str, text: str, *inside: bytes) -> bytes:
@@ -76,9 +85,9 @@ def supported_privilege_set(scope: Scope, resource: Resource) -> bytes:
     writing = [
         _supported(D("write-properties"), "Change properties"),
         _supported(D("write-content"), "Change content"),
+        _supported(D("bind"), "Add members"),  # RFC 3744 §3.2: all of these are in DAV:write
+        _supported(D("unbind"), "Remove members"),
     ]
-    if resource.is_collection:
-        writing += [_supported(D("bind"), "Add members"), _supported(D("unbind"), "Remove members")]
     return _supported(
         D("all"),
         "Everything",

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
+from calsync.dav import limits
 from calsync.dav.properties.acl import href
 from calsync.dav.properties.core import as_sent, plain_text
 from calsync.dav.registry import live, settable
 from calsync.dav.resources import CALENDARS, Kind, Resource
 from calsync.dav.scope import Scope
+from calsync.dav.tzdist import names, service
+from calsync.dav.tzdist.service import calendar_of
+from calsync.ical.facts import calendar_object
 from calsync.ical.lines import ScanError, scan
+from calsync.ical.validate import Refused
 from calsync.ical.zones import zone_of
+from calsync.webdav.conditions import VALID_TIMEZONE
 from calsync.webdav.errors import Forbidden
-from calsync.webdav.multistatus import element
+from calsync.webdav.multistatus import element, escape
 from calsync.webdav.names import C, D
+from calsync.webdav.parse import text_of
 from calsync.webdav.requests import PropertyUpdate
 
 _CALENDAR = frozenset({Kind.CALENDAR})
@@ -32,14 +41,80 @@ def timezone(scope: Scope, resource: Resource, update: PropertyUpdate) -> str:
     return as_sent(scope, resource, update)
 
 
+def timezone_id(scope: Scope, resource: Resource, update: PropertyUpdate) -> str:
+    """Accept the name of a zone in the time zone service (RFC 7809 §5.2)."""
+    if update.text.strip() not in names.known():
+        raise Forbidden(f"calendar-timezone-id: {update.text[:80]!r} is not known", condition=VALID_TIMEZONE)
+    return plain_text(scope, resource, update)
+
+
+def timezone_of_id(scope: Scope, resource: Resource) -> bytes | None:
+    """The VTIMEZONE of the name that was set (RFC 7809 §5.2: both properties say the same)."""
+    tzid = _text(resource, C("calendar-timezone-id"))
+    return escape(calendar_of(tzid).decode()).encode() if tzid in names.known() else None
+
+
+def id_of_timezone(scope: Scope, resource: Resource) -> bytes | None:
+    """The name of the VTIMEZONE that was set, where it is one that everybody knows."""
+    try:
+        zone = zone_of(_text(resource, C("calendar-timezone")))
+    except ValueError:
+        return None
+    name = zone.key if isinstance(zone, ZoneInfo) else ""
+    return escape(name).encode() if name in names.known() else None
+
+
+def _text(resource: Resource, name: str) -> str:
+    stored = resource.container.properties.get(name)
+    return text_of(stored).strip() if stored else ""
+
+
 settable(C("calendar-description"), CALENDARS, "RFC 4791 §5.2.1", plain_text)
-settable(C("calendar-timezone"), CALENDARS, "RFC 4791 §5.2.2", timezone)
+settable(
+    C("calendar-timezone"),
+    CALENDARS,
+    "RFC 4791 §5.2.2",
+    timezone,
+    render=timezone_of_id,
+    instead_of=C("calendar-timezone-id"),
+)
+settable(
+    C("calendar-timezone-id"),
+    CALENDARS,
+    "RFC 7809 §5.2",
+    timezone_id,
+    render=id_of_timezone,
+    instead_of=C("calendar-timezone"),
+)
+
+
+@live(C("timezone-service-set"), frozenset({Kind.HOME}), "RFC 7809 §5.1")
+def timezone_service_set(scope: Scope, resource: Resource) -> bytes:
+    return href(f"{scope.request.base}/.calsync/{service.NAME}")
+
+
+def availability(scope: Scope, resource: Resource, update: PropertyUpdate) -> str:
+    """Accept a VCALENDAR with VAVAILABILITY components, all of one UID, or nothing (RFC 7953 §7.2.4)."""
+    if update.text.strip():
+        try:
+            obj = calendar_object(update.text.encode(), window=scope.context.store.window, components=_AVAILABILITY)
+        except Refused as error:
+            raise Forbidden(f"calendar-availability: {error.message}", condition=C("valid-calendar-data")) from error
+        if obj.facts.component not in _AVAILABILITY:
+            raise Forbidden("calendar-availability: VAVAILABILITY expected", condition=C("valid-calendar-data"))
+    return as_sent(scope, resource, update)
+
+
+_AVAILABILITY = ("VAVAILABILITY",)
+
+# It is of the scheduling inbox; there is none, so the home has it, and its busy times follow it.
+settable(C("calendar-availability"), frozenset({Kind.HOME}), "RFC 7953 §7.2.4", availability)
 
 
 @live(C("supported-calendar-component-set"), CALENDARS, "RFC 4791 §5.2.3")
 def supported_calendar_component_set(scope: Scope, resource: Resource) -> bytes:
-    names = resource.container.components or COMPONENTS
-    return b"".join(element(C("comp"), b"", {"name": name}) for name in names)
+    components = resource.container.components or COMPONENTS
+    return b"".join(element(C("comp"), b"", {"name": name}) for name in components)
 
 
 @live(C("supported-calendar-data"), CALENDARS, "RFC 4791 §5.2.4")
@@ -49,18 +124,29 @@ def supported_calendar_data(scope: Scope, resource: Resource) -> bytes:
 
 @live(C("min-date-time"), _CALENDAR, "RFC 4791 §5.2.6")
 def min_date_time(scope: Scope, resource: Resource) -> bytes:
-    return b"00010101T000000Z"
+    return limits.EARLIEST.encode()
 
 
 @live(C("max-date-time"), _CALENDAR, "RFC 4791 §5.2.7")
 def max_date_time(scope: Scope, resource: Resource) -> bytes:
-    return b"99991231T235959Z"
+    return limits.LATEST.encode()
+
+
+@live(C("max-instances"), _CALENDAR, "RFC 4791 §5.2.8")
+def max_instances(scope: Scope, resource: Resource) -> bytes | None:
+    """Of a rule that ends; one without end has no number."""
+    return b"%d" % scope.settings.max_instances if scope.settings.max_instances else None
+
+
+@live(C("max-attendees-per-instance"), _CALENDAR, "RFC 4791 §5.2.9")
+def max_attendees_per_instance(scope: Scope, resource: Resource) -> bytes:
+    return b"%d" % limits.MAX_ATTENDEES
 
 
 @live(C("supported-collation-set"), _CALENDAR, "RFC 4791 §7.5.1")
 def supported_collation_set(scope: Scope, resource: Resource) -> bytes:
-    names = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
-    return b"".join(element(C("supported-collation"), name) for name in names)
+    collations = ("i;ascii-casemap", "i;octet", "i;unicode-casemap")
+    return b"".join(element(C("supported-collation"), name) for name in collations)
 
 
 @live(C("calendar-home-set"), frozenset({Kind.HOME}), "RFC 4791 §6.2.1")

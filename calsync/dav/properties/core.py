@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from calsync.dav import registry
 from calsync.dav.registry import Row, live
@@ -61,7 +63,7 @@ def displayname(scope: Scope, resource: Resource) -> bytes | None:
 
 
 def etag(row: Row, octets: bytes | None = None) -> bytes:
-    """The strong ETag of an item: sha256 of its octets, in quotes (design D8)."""
+    """The strong ETag of an item (RFC 4791 §5.3.4): sha256 of its octets, in quotes (design D8)."""
     return b'"%s"' % row.etag.encode()
 
 
@@ -83,9 +85,19 @@ _CONTENT_TYPES = {
 } | {"VCARD": b"text/vcard;charset=utf-8", "VLIST": b"text/x-vlist;charset=utf-8"}
 
 
-def content_type(row: Row, octets: bytes | None = None) -> bytes:
-    """The media type of an item, with the component as Radicale tells it."""
-    return _CONTENT_TYPES.get(row.component) or (row.content_type.encode() or b"application/octet-stream")
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+[ -~]*", re.ASCII).fullmatch
+
+
+def content_type(row: Row) -> bytes:
+    """The media type of an item, with the component as Radicale tells it; that of a file as it was sent."""
+    known = _CONTENT_TYPES.get(row.component)
+    if known is None:
+        return row.content_type.encode() if _MEDIA_TYPE(row.content_type) else b"application/octet-stream"
+    return known
+
+
+def _content_type(row: Row, octets: bytes | None = None) -> bytes:
+    return _CONTENT_TYPES.get(row.component) or escape(content_type(row).decode()).encode()
 
 
 _COLLECTION_TYPES = {
@@ -99,11 +111,11 @@ _COLLECTION_TYPES = {
     D("getcontenttype"),
     ITEMS | frozenset(_COLLECTION_TYPES),
     "RFC 4918 §15.5",
-    row=content_type,
+    row=_content_type,
     allprop=True,
 )
 def getcontenttype(scope: Scope, resource: Resource) -> bytes:
-    return content_type(resource.item) if resource.item is not None else _COLLECTION_TYPES[resource.kind]
+    return _content_type(resource.item) if resource.item is not None else _COLLECTION_TYPES[resource.kind]
 
 
 @live(D("getcontentlength"), ITEMS, "RFC 4918 §15.4", row=lambda row, octets: b"%d" % row.size, allprop=True)
@@ -145,10 +157,12 @@ def _iso(seconds: int) -> bytes:
 
 @live(D("supported-report-set"), EXISTING, "RFC 3253 §3.1.5")
 def supported_report_set(scope: Scope, resource: Resource) -> bytes:
-    return b"".join(
-        element(D("supported-report"), element(D("report"), element(name)))
-        for name in registry.reports_of(resource.kind)
-    )
+    return _reports(registry.reports_of(resource.kind))
+
+
+@lru_cache(maxsize=32)
+def _reports(names: tuple[str, ...]) -> bytes:
+    return b"".join(element(D("supported-report"), element(D("report"), element(name))) for name in names)
 
 
 @live(D("supported-method-set"), EXISTING, "RFC 3253 §3.1.3")

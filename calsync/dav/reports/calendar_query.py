@@ -3,39 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import tzinfo
 
 from calsync.dav.answer import Listing
+from calsync.dav.filters.calendar import matches
 from calsync.dav.filters.search import Search, calendar_search
 from calsync.dav.floating import zone_for
 from calsync.dav.members import child_collections
+from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import report
 from calsync.dav.request import Response, multistatus
-from calsync.dav.resources import CALENDARS, Kind, Resource
+from calsync.dav.resources import CALENDARS, Kind, Resource, of_collection
 from calsync.dav.scope import Scope
+from calsync.ical.lines import scan
+from calsync.store import items
 from calsync.webdav import headers
 from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS
 from calsync.webdav.multistatus import response_status, stream
 from calsync.webdav.names import C
-from calsync.webdav.requests import CalendarQuery
+from calsync.webdav.requests import CalendarQuery, CompFilter
 
 
-@report(C("calendar-query"), CalendarQuery, CALENDARS | {Kind.HOME}, "RFC 4791 §7.8")
+@report(C("calendar-query"), CalendarQuery, CALENDARS | {Kind.HOME, Kind.PLAIN, Kind.EVENT}, "RFC 4791 §7.8")
 def calendar_query(scope: Scope, wanted: CalendarQuery) -> Response:
-    """`Depth: 0` on a calendar asks about no object; without the header the objects are meant, as clients mean it."""
+    """`Depth: 0` on a calendar asks about no object; without the header the objects are meant, as clients mean it.
+
+    On an object it is asked about that one, whatever the depth.
+    """
     depth = headers.depth(scope.request.header("depth"), "1")
     with scope.read():
         resource = scope.readable()
-        calendars = _calendars(scope, resource) if depth != "0" else []
+        if resource.kind is Kind.EVENT:
+            return _one(scope, resource, wanted)
+        calendars = calendars_in(scope, resource) if depth != "0" else []
         zones = [zone_for(inner, calendar, wanted.timezone, wanted.timezone_id) for inner, calendar in calendars]
     return multistatus(stream(_responses(scope, resource, wanted, calendars, zones)))
 
 
-def _calendars(scope: Scope, resource: Resource) -> list[tuple[Scope, Resource]]:
-    """The calendar itself, or all calendars of a home."""
+def calendars_in(scope: Scope, resource: Resource) -> list[tuple[Scope, Resource]]:
+    """The calendar itself, or all calendars of a home or plain collection, at any depth."""
     if resource.kind in CALENDARS:
         return [(scope, resource)]
-    return [(inner, child) for inner, child in child_collections(scope, resource) if child.kind in CALENDARS]
+    return [
+        found
+        for inner, child in child_collections(scope, resource)
+        if child.kind in CALENDARS | {Kind.PLAIN}
+        for found in calendars_in(inner, child)
+    ]
+
+
+def _one(scope: Scope, resource: Resource, wanted: CalendarQuery) -> Response:
+    """The object itself, if it passes."""
+    calendar = container(resource)
+    zone = zone_for(scope, calendar, wanted.timezone, wanted.timezone_id)
+    octets = items.body(scope.tx, resource.member)
+    passes = any(
+        matches(root, filter, zone) for filter in by_component(wanted.filter) for root in scan(octets).components
+    )
+    listing = Listing(scope, calendar, wanted.properties, data=True, zone=zone)
+    return multistatus(stream(listing.page([resource.member], {resource.member.id: octets}) if passes else []))
+
+
+def container(resource: Resource) -> Resource:
+    """The collection that an object lies in."""
+    return of_collection(resource.owner, resource.path[:-1], resource.container)
 
 
 def _responses(
@@ -48,14 +80,25 @@ def _responses(
     left = wanted.limit
     for (inner, calendar), zone in zip(calendars, zones, strict=True):
         listing = Listing(inner, calendar, wanted.properties, data=True, zone=zone)
-        search = calendar_search(calendar.container, wanted.filter, zone, octets=listing.needs_octets)
-        for fragments in found(inner, search, listing):
-            if left is not None and len(fragments) > left:
-                yield from fragments[:left]
-                yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
-                return
-            left = None if left is None else left - len(fragments)
-            yield from fragments
+        for filter in by_component(wanted.filter):
+            search = calendar_search(calendar.container, filter, zone, octets=listing.needs_octets)
+            for fragments in found(inner, search, listing):
+                if left is not None and len(fragments) > left:
+                    yield from fragments[:left]
+                    yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
+                    return
+                left = None if left is None else left - len(fragments)
+                yield from fragments
+
+
+def by_component(filter: CompFilter) -> tuple[CompFilter, ...]:
+    """A time-range on VCALENDAR itself, as one filter for each kind of component: an object has one kind only."""
+    if filter.time_range is None:
+        return (filter,)
+    rest = replace(filter, time_range=None)
+    return tuple(
+        replace(rest, comps=(CompFilter(name, time_range=filter.time_range), *filter.comps)) for name in COMPONENTS
+    )
 
 
 def found(scope: Scope, search: Search, listing: Listing) -> Iterator[list[bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
+from calsync.dav import timezones
 from calsync.dav.data import address_data as cards
 from calsync.dav.data import calendar_data as calendars
 from calsync.dav.registry import Row, RowRender, data
@@ -18,9 +19,16 @@ from calsync.webdav.requests import AddressData, CalendarData, Property
 def calendar_data(scope: Scope, prop: Property, zone: tzinfo) -> RowRender:
     wanted = prop.calendar_data or CalendarData()
     calendars.check(wanted)
-    if calendars.is_whole(wanted):
+    choice = timezones.wanted(scope.request)
+    if calendars.is_whole(wanted) and not choice:
         return _whole
-    return lambda row, octets: None if octets is None else escape_octets(calendars.render(octets, wanted, zone))
+
+    def rendered(row: Row, octets: bytes | None) -> bytes | None:
+        if octets is None:
+            return None
+        return escape_octets(timezones.adapted(calendars.render(octets, wanted, zone), choice))
+
+    return rendered
 
 
 @data(CR("address-data"), frozenset({Kind.CARD}), "RFC 6352 §10.4")

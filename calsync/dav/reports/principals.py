@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lxml import etree
 
 from calsync.dav import directory, registry
 from calsync.dav.answer import describe, stored_properties, value
+from calsync.dav.members import child_collections
 from calsync.dav.registry import report
 from calsync.dav.request import XML, Response, multistatus
 from calsync.dav.resources import EXISTING, Kind, Resource
@@ -58,7 +61,8 @@ def _matches(scope: Scope, home: Resource, search: PropertySearch) -> bool:
 
 def _texts(scope: Scope, home: Resource, name: str) -> list[str]:
     """The text of a property, one entry for each href where it holds hrefs."""
-    found = value(scope, home, registry.PROPERTIES[name], stored_properties(scope, home))
+    one = registry.PROPERTIES.get(name)
+    found = value(scope, home, one, stored_properties(scope, home)) if one is not None else None
     if found is None:
         return []
     root = etree.fromstring(document(D("prop"), found), etree.XMLParser(resolve_entities=False, no_network=True))
@@ -80,15 +84,30 @@ def principal_search_property_set(scope: Scope, wanted: PrincipalSearchPropertyS
 
 @report(D("principal-match"), PrincipalMatch, EXISTING, "RFC 3744 §9.3")
 def principal_match(scope: Scope, wanted: PrincipalMatch) -> Response:
-    """Members of the collection that are the asker (`self`), or whose property names the asker as principal."""
+    """Members of the collection that are the asker (`self`), or collections whose property names the asker.
+
+    Items are not gone through: their principals are those of their collection.
+    """
     with scope.read():
         resource = scope.readable()
         own = [Resource(Kind.HOME, (one.name,), one) for one in directory.visible(scope)[:1]]
-        inside = [home for home in own if home.path[: len(resource.path)] == resource.path]
-        if wanted.principal_property not in (None, D("owner"), D("principal-URL")):
-            inside = []
-        answers = [describe(scope, home, wanted.properties) for home in inside]
+        if wanted.principal_property is None:
+            inside = [home for home in own if home.path[: len(resource.path)] == resource.path]
+            answers = [describe(scope, home, wanted.properties) for home in inside]
+        else:
+            name, mine = wanted.principal_property, {scope.url(home) for home in own}
+            answers = [
+                describe(inner, one, wanted.properties)
+                for inner, one in _at_any_depth(scope, resource)
+                if mine & set(_texts(inner, one, name))
+            ]
     return multistatus(stream(answers))
+
+
+def _at_any_depth(scope: Scope, resource: Resource) -> Iterator[tuple[Scope, Resource]]:
+    for inner, child in child_collections(scope, resource):
+        yield inner, child
+        yield from _at_any_depth(inner, child)
 
 
 @report(D("acl-principal-prop-set"), AclPrincipalPropSet, EXISTING, "RFC 3744 §9.2")

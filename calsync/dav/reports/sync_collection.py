@@ -29,7 +29,7 @@ def sync_collection(scope: Scope, wanted: SyncCollection) -> Response:
         resource = scope.readable()
         since = _since(resource, wanted.token)
         walk = _Walk(scope, resource, wanted, since)
-        if wanted.infinite and resource.kind is Kind.HOME:
+        if wanted.infinite and resource.kind in (Kind.HOME, Kind.PLAIN):
             return _everything(scope, walk, resource, wanted, since)
     return multistatus(stream(walk.fragments(), tail=walk.tail))
 
@@ -56,12 +56,14 @@ class _Walk:
 
     def __init__(self, scope: Scope, resource: Resource, wanted: SyncCollection, since: SyncToken) -> None:
         self._scope, self._resource, self._wanted, self._since = scope, resource, wanted, since
-        self._upto = (resource.collection or resource.owner).seq
+        self.upto = (resource.collection or resource.owner).seq
+        # The seq at which the collection came under its name, where that is later than what the client knows.
+        self.moved = resource.container.sync_floor if resource.collection is not None and not since.position else 0
         self._prefix = scope.href(resource.path, True).encode()
         self._listing = None
         if resource.collection is not None:
             self._listing = Listing(scope, resource, wanted.properties, data=True)
-        self._token = SyncToken(since.epoch, self._upto)
+        self._token = SyncToken(since.epoch, self.upto)
 
     def fragments(self) -> Iterator[bytes]:
         position, left = self._since.position, self._wanted.limit
@@ -71,7 +73,7 @@ class _Walk:
                 # One more than is named tells whether the answer is cut.
                 found = self._changes(tx, position, size + 1)
                 page, more = found[:size], len(found) > size
-                fragments = self._told(tx, page)
+                fragments = self.told(tx, page)
             yield from fragments
             if not more:
                 return
@@ -81,16 +83,23 @@ class _Walk:
                 if left == 0:
                     # RFC 6578 §3.6: cut here, and the token continues.
                     self._token = self._since.at(position)
-                    yield response_status(self._prefix, 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
+                    yield self.truncated()
                     return
+
+    def truncated(self) -> bytes:
+        """RFC 6578 §3.6: said of the collection itself."""
+        return response_status(self._prefix, 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
+
+    def first_changes(self, tx: Transaction, limit: int) -> list[Change]:
+        return self._changes(tx, self._since.position, limit)
 
     def _changes(self, tx: Transaction, after: int, limit: int) -> list[Change]:
         gone_after = self._since.tombstones_after
         if self._resource.collection is not None:
-            return changes.changes(tx, self._resource.collection, after, gone_after, limit, self._upto)
-        return changes.home_changes(tx, self._resource.owner, after, gone_after, limit, self._upto)
+            return changes.changes(tx, self._resource.collection, after, gone_after, limit, self.upto)
+        return changes.home_changes(tx, self._resource.owner, after, gone_after, limit, self.upto)
 
-    def _told(self, tx: Transaction, page: list[Change]) -> list[bytes]:
+    def told(self, tx: Transaction, page: list[Change]) -> list[bytes]:
         """A response for each change: 404 for what is gone, its properties for what is there."""
         lines: Iterator[bytes] = iter(())
         if self._listing is not None:
@@ -116,19 +125,22 @@ class _Walk:
         return element(D("sync-token"), str(self._token))
 
 
-def _everything(scope: Scope, walk: _Walk, home: Resource, wanted: SyncCollection, since: SyncToken) -> Response:
-    """sync-level infinite on a home: its collections, and the items of each that changed (RFC 6578 §3.3)."""
-    if wanted.limit is not None:
-        raise Forbidden("a limit needs sync-level 1", condition=NUMBER_OF_MATCHES_WITHIN_LIMITS)
-    foreign: list[bytes] = []
+#: Changes that one answer of level infinite with a limit names at most: RFC 6578 §3.6 lets the server cut, too.
+_MOST = 2000
+
+
+def _everything(scope: Scope, walk: _Walk, top: Resource, wanted: SyncCollection, since: SyncToken) -> Response:
+    """sync-level infinite: the collections inside, and what changed in each (RFC 6578 §3.3)."""
     walks: list[_Walk] = []
-    for inner, child in child_collections(scope, home):
+    foreign: list[bytes] = []
+    for inner, child in _inside(scope, top):
         if inner is not scope:
             # A collection of somebody else has a history of its own.
             foreign.append(response_status(inner.url(child).encode(), 403, SYNC_TRAVERSAL_SUPPORTED))
         elif child.container.seq > since.position:
-            floor = max(since.position, child.container.sync_floor)
-            walks.append(_Walk(scope, child, wanted, SyncToken(since.epoch, since.position, floor or None)))
+            walks.append(_Walk(scope, child, wanted, _of_child(since, child)))
+    if wanted.limit is not None:
+        return _limited(scope, [walk, *walks], foreign, since, min(wanted.limit, _MOST))
 
     def fragments() -> Iterator[bytes]:
         yield from walk.fragments()
@@ -137,3 +149,45 @@ def _everything(scope: Scope, walk: _Walk, home: Resource, wanted: SyncCollectio
             yield from one.fragments()
 
     return multistatus(stream(fragments(), tail=walk.tail))
+
+
+def _inside(scope: Scope, top: Resource) -> Iterator[tuple[Scope, Resource]]:
+    for inner, child in child_collections(scope, top):
+        yield inner, child
+        if inner is scope:
+            yield from _inside(scope, child)
+
+
+def _of_child(since: SyncToken, child: Resource) -> SyncToken:
+    """What a client with the outer token knows of a collection: nothing, where its name became this one later."""
+    floor = child.container.sync_floor
+    known = max(since.tombstones_after, floor)
+    position = 0 if floor > since.tombstones_after else since.position
+    return SyncToken(since.epoch, position, known if known > position else None)
+
+
+def _limited(scope: Scope, walks: list[_Walk], foreign: list[bytes], since: SyncToken, limit: int) -> Response:
+    """All changes in one order, cut after `limit`; the token continues after the last that is named.
+
+    What came with a moved collection counts as changed when that moved. It cannot be cut: where it is more than
+    the limit, that is said.
+    """
+    found: list[tuple[int, int, Change]] = []
+    for place, walk in enumerate(walks):
+        found += [(max(one.seq, walk.moved), place, one) for one in walk.first_changes(scope.tx, limit + 1)]
+    found.sort(key=lambda one: one[0])
+    tail, token = b"", SyncToken(since.epoch, walks[0].upto)
+    if len(found) > limit:
+        cut = found[limit][0]
+        found = [one for one in found if one[0] < cut]
+        if not found:
+            raise Forbidden("more changed at once than the limit", condition=NUMBER_OF_MATCHES_WITHIN_LIMITS)
+        token = since.at(found[-1][0])
+        foreign = []
+        tail = walks[0].truncated()
+    told = [
+        fragment
+        for place, walk in enumerate(walks)
+        for fragment in walk.told(scope.tx, [change for _, at, change in found if at == place])
+    ]
+    return multistatus(stream([*told, *foreign, tail], tail=element(D("sync-token"), str(token))))

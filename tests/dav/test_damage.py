@@ -1,0 +1,181 @@
+"""What the disk gives back wrong: the one item is an error, the others are whole, nothing is told as a deletion."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from calsync.accounts.accounts import Accounts
+from calsync.app import Application
+from calsync.store.errors import StoreError
+from tests.dav.conftest import PASSWORD, Answer, Client, card, event, make_application
+
+HOME = "/anna/calendar/"
+SPACES = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+DATA = "{urn:ietf:params:xml:ns:caldav}calendar-data"
+RANGE = '<C:comp-filter name="VEVENT"><C:time-range start="20260101T000000Z" end="20270101T000000Z"/></C:comp-filter>'
+TEXT = '<C:comp-filter name="VEVENT"><C:prop-filter name="SUMMARY"><C:text-match>b</C:text-match></C:prop-filter>'
+FILTERS = ("", RANGE, f"{TEXT}</C:comp-filter>")
+
+
+def database(folder: Path) -> Path:
+    [path] = folder.rglob("*.db")
+    return path
+
+
+@pytest.fixture
+def damaged(tmp_path: Path, anna: Client) -> dict[str, str]:
+    """Three events, of which the second has rotted; their ETags from before."""
+    etags = {name: anna.put(f"{HOME}{name}.ics", event(f"uid-{name}", f"SUMMARY:{name}")).etag for name in "abc"}
+    with sqlite3.connect(database(tmp_path)) as connection:
+        changed = connection.execute(
+            "UPDATE body SET octets = CAST(replace(octets, 'SUMMARY:b', 'SUMMARY:x') AS BLOB)"
+            " WHERE instr(octets, 'SUMMARY:b')"
+        )
+        assert changed.rowcount == 1
+    connection.close()
+    return etags
+
+
+def test_it_is_an_error_and_not_missing(damaged: dict[str, str], anna: Client) -> None:
+    for method in ("GET", "HEAD"):
+        assert [anna.request(method, f"{HOME}{name}.ics").status for name in "abc"] == [200, 500, 200]
+    answer = anna.get(f"{HOME}b.ics")
+    assert answer.text.startswith("Internal Server Error (request ")
+    assert "store" not in answer.text
+
+
+def test_listing_and_sync_name_it_with_its_last_etag(damaged: dict[str, str], anna: Client) -> None:
+    for answer in (anna.props(HOME, "{DAV:}getetag", depth="1"), anna.sync(HOME)):
+        for name, etag in damaged.items():
+            assert answer.value(f"{HOME}{name}.ics", "{DAV:}getetag") == etag
+
+
+def whole_but_for_b(answer: Answer) -> None:
+    assert answer.statuses.get(f"{HOME}b.ics", "left out") == 500
+    for name in "ac":
+        assert f"SUMMARY:{name}" in answer.value(f"{HOME}{name}.ics", DATA)
+
+
+def test_reports_give_the_others(damaged: dict[str, str], anna: Client) -> None:
+    props = "<prop><getetag/><C:calendar-data/></prop>"
+    hrefs = "".join(f"<href>{HOME}{name}.ics</href>" for name in damaged)
+    whole_but_for_b(anna.report(HOME, f"<C:calendar-multiget {SPACES}>{props}{hrefs}</C:calendar-multiget>"))
+    whole_but_for_b(anna.sync(HOME, props="<getetag/><C:calendar-data xmlns:C='urn:ietf:params:xml:ns:caldav'/>"))
+    for inner in FILTERS:
+        query = (
+            f"<C:calendar-query {SPACES}>{props}<C:filter><C:comp-filter name='VCALENDAR'>{inner}</C:comp-filter>"
+            "</C:filter></C:calendar-query>"
+        )
+        answer = anna.request("REPORT", HOME, query, Depth="1")
+        assert answer.statuses[f"{HOME}b.ics"] == 500, inner
+        if "SUMMARY" not in inner:
+            whole_but_for_b(answer)
+
+
+def test_a_whole_calendar_is_an_error_rather_than_shorter(damaged: dict[str, str], anna: Client) -> None:
+    assert anna.get(HOME).status == 500
+
+
+def test_busy_times_are_not_silently_shorter(damaged: dict[str, str], anna: Client) -> None:
+    query = '<C:free-busy-query xmlns:C="urn:ietf:params:xml:ns:caldav"><C:time-range start="20260101T000000Z"'
+    answer = anna.report(HOME, f'{query} end="20270101T000000Z"/></C:free-busy-query>')
+    assert answer.status == 500 or answer.text.count("20260301T100000Z")
+
+
+def test_it_is_copied_nowhere_and_can_be_replaced_or_deleted(damaged: dict[str, str], anna: Client) -> None:
+    anna.mkcalendar("/anna/other/")
+    for method in ("COPY", "MOVE"):
+        assert anna.request(method, f"{HOME}b.ics", Destination="/anna/other/b.ics").status == 500
+        assert anna.get("/anna/other/b.ics").status == 404
+    assert anna.put(f"{HOME}b.ics", event("uid-b"), If_Match=damaged["b"]).status == 204
+    assert anna.get(f"{HOME}b.ics").status == 200
+    assert anna.get(HOME).status == 200
+
+
+def test_a_collection_with_it_is_moved_whole_or_not_at_all(damaged: dict[str, str], anna: Client) -> None:
+    answer = anna.move(HOME, Destination="/anna/moved/")
+    where = "/anna/moved/" if answer.status == 201 else HOME
+    assert answer.status in (201, 500)
+    assert set(anna.props(where, "{DAV:}getetag", depth="1").statuses) == {where, *(f"{where}{n}.ics" for n in "abc")}
+
+
+# --- the file itself --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Iterator[Path]:
+    """A store with events that nobody has open."""
+    application = make_application(tmp_path / "data")
+    assert application.store is not None
+    Accounts(application.store).create("anna", PASSWORD)
+    anna = Client(application)
+    for number in range(60):
+        assert anna.put(f"{HOME}{number}.ics", event(f"u{number}", "DESCRIPTION:" + "x" * 900)).status == 201
+    application.close()
+    yield tmp_path / "data"
+
+
+def asked(folder: Path) -> dict[str, int]:
+    """What a client hears of a store, request by request; 0 where the server does not even start."""
+    try:
+        application = make_application(folder)
+    except (StoreError, RuntimeError) as error:
+        assert "calsync.db" in str(error)
+        return {"start": 0}
+    try:
+        anna = Client(application)
+        found = {f"GET {number}": anna.get(f"{HOME}{number}.ics").status for number in range(60)}
+        found["PROPFIND"] = anna.propfind(HOME, Depth="1").status
+        found["GET"] = anna.get(HOME).status
+        found["PUT"] = anna.put(f"{HOME}new.ics", event("new")).status
+    finally:
+        application.close()
+    return found
+
+
+@pytest.mark.parametrize("part", [0, 10, 50, 90])
+def test_a_file_that_is_cut_is_an_error_and_never_a_loss(closed: Path, part: int) -> None:
+    path = database(closed)
+    octets = path.read_bytes()
+    path.write_bytes(octets[: len(octets) * part // 100])
+    for what, status in asked(closed).items():
+        assert status in (0, 200, 201, 207, 500, 503), (what, status)
+
+
+def test_pages_that_rot_are_an_error_and_never_a_loss(closed: Path) -> None:
+    path = database(closed)
+    octets = bytearray(path.read_bytes())
+    for place in range(4096 + 2048, len(octets), 4096):
+        octets[place : place + 16] = b"\xff" * 16
+    path.write_bytes(octets)
+    for what, status in asked(closed).items():
+        assert status in (0, 200, 201, 207, 500, 503), (what, status)
+
+
+def test_a_store_that_is_no_database_says_so(tmp_path: Path, application: Application) -> None:
+    folder = tmp_path / "other"
+    path = folder / database(tmp_path).relative_to(tmp_path / "data")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"not a database at all" * 1000)
+    with pytest.raises(Exception, match=r"calsync\.db"):
+        make_application(folder)
+
+
+# --- on the way in ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("home", [HOME, "/anna/contacts/"])
+def test_a_whole_collection_that_breaks_off_deletes_nothing(anna: Client, home: str) -> None:
+    """All that the text no longer holds is deleted, so it has to be whole."""
+    for name in "abc":
+        anna.put(f"{home}{name}.x", event(f"uid-{name}") if home == HOME else card(f"uid-{name}"))
+    before = anna.props(home, "{DAV:}getetag", depth="1").body
+    text = anna.get(home).body
+    for cut in range(0, len(text), 5):
+        if not text[:cut].rstrip().endswith((b"END:VCARD", b"END:VCALENDAR")):  # else it is whole, of fewer cards
+            assert anna.put(home, text[:cut]).status == 403, cut
+    assert anna.props(home, "{DAV:}getetag", depth="1").body == before

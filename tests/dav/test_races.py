@@ -1,0 +1,169 @@
+"""Many at once: one wins, the others hear why; and two server processes on one store."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from calsync.app import Application
+from tests.dav.conftest import PASSWORD, Answer, Client, card, event
+from tests.server_process import ServerProcess
+
+HOME = "/anna/calendar/"
+WIDTH = 8
+
+
+def at_once(ask: Callable[[int], Answer]) -> list[Answer]:
+    """The answers to `ask(0)`, `ask(1)`, …, all sent at the same moment."""
+    gate = threading.Barrier(WIDTH)
+
+    def one(number: int) -> Answer:
+        gate.wait()
+        return ask(number)
+
+    with ThreadPoolExecutor(WIDTH) as threads:
+        return list(threads.map(one, range(WIDTH)))
+
+
+def statuses(answers: list[Answer]) -> Counter[int]:
+    return Counter(answer.status for answer in answers)
+
+
+@pytest.fixture
+def ready(anna: Client) -> Client:
+    """Logged in: the password is checked once, the threads do not queue for argon2."""
+    assert anna.propfind(HOME, Depth="0").status == 207
+    return anna
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_of_those_who_make_it_one_makes_it(ready: Client, number: int) -> None:
+    path = f"{HOME}{number}.ics"
+    found = at_once(lambda who: ready.put(path, event("u", f"SUMMARY:{who}"), If_None_Match="*"))
+    assert statuses(found) == {201: 1, 412: WIDTH - 1}
+    [winner] = [answer for answer in found if answer.status == 201]
+    assert ready.get(path).etag == winner.etag
+
+
+def changed(ready: Client, path: str, etag: str) -> str:
+    found = at_once(lambda who: ready.put(path, event("a", f"SUMMARY:{etag} {who}"), If_Match=etag))
+    assert statuses(found) == {204: 1, 412: WIDTH - 1}
+    return next(answer.etag for answer in found if answer.status == 204)
+
+
+def test_of_those_who_change_the_same_version_one_changes_it(ready: Client) -> None:
+    path = f"{HOME}a.ics"
+    etag = ready.put(path, event("a")).etag
+    for _ in range(5):
+        etag = changed(ready, path, etag)
+        assert ready.get(path).etag == etag
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_a_uid_has_one_place(ready: Client, number: int) -> None:
+    found = at_once(lambda who: ready.put(f"{HOME}{number}-{who}.ics", event("u")))
+    assert statuses(found) == {201: 1, 409: WIDTH - 1}
+    assert all(b"no-uid-conflict" in answer.body for answer in found if answer.status == 409)
+    assert len(ready.props(HOME, "{DAV:}getetag", depth="1").statuses) == 2
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_deleted_or_changed_but_not_both(ready: Client, number: int) -> None:
+    path = f"{HOME}{number}.ics"
+    etag = ready.put(path, event("u")).etag
+
+    def ask(who: int) -> Answer:
+        if who % 2:
+            return ready.delete(path, If_Match=etag)
+        return ready.put(path, event("u", f"SUMMARY:{who}"), If_Match=etag)
+
+    found = at_once(ask)
+    counted = statuses(found)
+    assert counted[204] == 1, counted
+    assert counted[412] + counted[404] == WIDTH - 1, counted
+    deleted = next(place for place, answer in enumerate(found) if answer.status == 204) % 2
+    assert ready.get(path).status == (404 if deleted else 200)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_collection_is_made_once_and_holds_what_fits_it(ready: Client, number: int) -> None:
+    path = f"/anna/new{number}/"
+    asks: list[Callable[[], Answer]] = [
+        lambda: ready.mkcalendar(path),
+        lambda: ready.put(path, card("x")),
+        lambda: ready.put(path, event("w")),
+        lambda: ready.put(f"{path}m.ics", event("m")),
+    ]
+    found = at_once(lambda who: asks[who % 4]())
+    assert all(answer.status < 500 for answer in found), statuses(found)
+    types = ready.props(path, "{DAV:}getcontenttype", depth="1")
+    kind = types.value(path, "{DAV:}getcontenttype")
+    for href in types.statuses:
+        assert types.value(href, "{DAV:}getcontenttype").startswith(kind)
+
+
+def test_moves_that_cross_lose_nothing(ready: Client) -> None:
+    ready.mkcalendar("/anna/other/")
+    for number in range(WIDTH // 2):
+        ready.put(f"{HOME}{number}.ics", event(f"u{number}"))
+
+    def cross(here: str, there: str) -> None:
+        found = at_once(lambda who: ready.move(f"{here}{who // 2}.ics", Destination=f"{there}{who // 2}.ics"))
+        assert statuses(found) == {201: WIDTH // 2, 404: WIDTH // 2}
+        for number in range(WIDTH // 2):
+            assert ready.get(f"{there}{number}.ics").status == 200
+
+    cross(HOME, "/anna/other/")
+    cross("/anna/other/", HOME)
+
+
+def test_a_new_user_gets_one_home(application: Application) -> None:
+    bert = Client(application, "bert")
+    bert.options("/", Authorization="")
+    found = at_once(lambda who: bert.propfind("/bert/", Depth="1"))
+    assert set(statuses(found)) <= {207, 503}  # 503: more passwords to check than wait at a time
+    assert set(bert.props("/bert/", "{DAV:}resourcetype", depth="1").statuses) == {
+        "/bert/",
+        *(f"/bert/{name}/" for name in ("contacts", "calendar", "tasks")),
+    }
+
+
+def test_two_processes_on_one_store(tmp_path: Path) -> None:
+    folder = f"[storage]\nfilesystem_folder = {tmp_path / 'shared'}\n"
+    with ServerProcess(tmp_path / "one", config_text=folder) as one:
+        one.add_user("anna", PASSWORD)
+        with ServerProcess(tmp_path / "two", config_text=folder) as two:
+            sessions = [requests.Session() for _ in range(WIDTH)]
+            urls = [(one, two)[who % 2].url.rstrip("/") + HOME for who in range(WIDTH)]
+            for who, session in enumerate(sessions):
+                session.auth = ("anna", PASSWORD)
+                assert session.request("PROPFIND", urls[who], headers={"Depth": "0"}, timeout=30).status_code == 207
+
+            def ask(who: int, name: str, uid: str, **headers: str) -> Answer:
+                sent = event(uid, f"SUMMARY:{who}")
+                got = sessions[who].put(urls[who] + name, data=sent, headers=headers, timeout=60)
+                return Answer(got.status_code, dict(got.headers), got.content)
+
+            def race(number: int) -> None:
+                name, uid = f"{number}.ics", f"u{number}"
+                found = at_once(lambda who: ask(who, name, uid, **{"If-None-Match": "*"}))
+                assert statuses(found) == {201: 1, 412: WIDTH - 1}
+                etag = next(answer.etag for answer in found if answer.status == 201)
+                found = at_once(lambda who: ask(who, name, uid, **{"If-Match": etag}))
+                # The winner's own content again is no change, so its ETag may let one more in.
+                assert set(statuses(found)) == {204, 412}
+                found = at_once(lambda who: ask(who, f"{uid}-{who}.ics", f"other-{uid}"))
+                assert statuses(found) == {201: 1, 409: WIDTH - 1}
+
+            for number in range(3):
+                race(number)
+            listed = {session.get(url, timeout=30).text for session, url in zip(sessions, urls, strict=True)}
+            assert len(listed) == 1
+            for session in sessions:
+                session.close()
