@@ -6,41 +6,36 @@ With the calsync storage it answers every request itself; with any other storage
 
 from __future__ import annotations
 
-import logging
-import secrets
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from calsync import compress, upstream
+from calsync import compress, streams, upstream
 from calsync.accounts import newcomer
 from calsync.dav import methods, properties, registry, reports
-from calsync.dav.context import Context, Settings
+from calsync.dav.context import Context, settings
 from calsync.dav.request import XML, Mount, Request, Response, Segments
 from calsync.dav.resources import Kind
 from calsync.dav.scope import Scope
+from calsync.failures import failure
 from calsync.login import Denied, identify
+from calsync.observe import Trace
 from calsync.store import principals
 from calsync.store.engine import Store
-from calsync.store.errors import Busy, Damaged, Full, ReadOnly
 from calsync.upstream import logger
 from calsync.webdav import urls
 from calsync.webdav.errors import (
     BadRequest,
     ContentTooLarge,
     DavError,
-    InternalServerError,
     MethodNotAllowed,
     NotFound,
-    ServiceUnavailable,
     Unauthorized,
     UnsupportedMediaType,
 )
 from calsync.webdav.multistatus import error_body
-from calsync_storage.predefined import predefined
 
 Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -79,15 +74,13 @@ class Application(upstream.RadicaleApplication):
         if self._context is None:
             return super().__call__({**environ, "PATH_INFO": _utf8(environ)}, start_response)
         environ = dict(environ) if not isinstance(environ, dict) else environ
-        started = time.perf_counter()
-        identity = secrets.token_hex(4)
-        trace = _Trace(identity, environ, started)
+        trace = Trace(environ)
         try:
-            response = _begun(self._answer(environ, self._context, trace))
+            response = streams.begun(self._answer(environ, self._context, trace))
         except DavError as error:
             response = self._refusal(error, environ, trace)
         except Exception as error:  # noqa: BLE001 - the gate: every failure has an answer
-            response = self._refusal(_failure(error, trace), environ, trace)
+            response = self._refusal(failure(error, trace), environ, trace)
         return self._send(response, environ, start_response, trace)
 
     def reload(self, configuration: upstream.Configuration) -> None:
@@ -106,7 +99,7 @@ class Application(upstream.RadicaleApplication):
 
     # --- the gate -----------------------------------------------------------------------------------------------------
 
-    def _answer(self, environ: dict[str, Any], context: Context, trace: _Trace) -> Response:
+    def _answer(self, environ: dict[str, Any], context: Context, trace: Trace) -> Response:
         method = str(environ["REQUEST_METHOD"]).upper()
         served = self._service(environ, method)
         if served is not None:
@@ -239,7 +232,7 @@ class Application(upstream.RadicaleApplication):
 
     # --- the way out --------------------------------------------------------------------------------------------------
 
-    def _refusal(self, error: DavError, environ: dict[str, Any], trace: _Trace) -> Response:
+    def _refusal(self, error: DavError, environ: dict[str, Any], trace: Trace) -> Response:
         trace.hint = error.hint
         if isinstance(error, Denied):
             environ["calsync.delay"] = error.delay
@@ -254,7 +247,7 @@ class Application(upstream.RadicaleApplication):
         return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **headers}, text)
 
     def _send(
-        self, response: Response, environ: Environ, start_response: StartResponse, trace: _Trace
+        self, response: Response, environ: Environ, start_response: StartResponse, trace: Trace
     ) -> Iterable[bytes]:
         headers = {"X-Content-Type-Options": "nosniff", **response.headers, **self._extra_headers}
         body: Iterable[bytes]
@@ -281,7 +274,7 @@ class Application(upstream.RadicaleApplication):
                 close()
             trace.end(0 if environ.get("REQUEST_METHOD") == "HEAD" else len(response.body))  # type: ignore[arg-type]
             return () if environ.get("REQUEST_METHOD") == "HEAD" else body
-        return _counted(body, trace)
+        return streams.counted(body, trace)
 
 
 _PAGE_POLICY = "; ".join(
@@ -293,111 +286,6 @@ _PAGE_POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-
-
-class _Trace:
-    """What the log says of a request: one line when it ends."""
-
-    def __init__(self, identity: str, environ: Environ, started: float) -> None:
-        self.id = identity
-        self.user = ""
-        self.status = 0
-        self.hint = ""
-        self._environ = environ
-        self._started = started
-
-    def end(self, octets: int) -> None:
-        if not logger.isEnabledFor(logging.INFO):
-            return
-        environ = self._environ
-        logger.info(
-            "%s %s %s %s %d %d B %.1f ms%s%s",
-            self.id,
-            environ.get("REMOTE_ADDR") or "-",
-            self.user or "-",
-            f"{environ.get('REQUEST_METHOD')} {environ.get('PATH_INFO', '')!r}",
-            self.status,
-            octets,
-            (time.perf_counter() - self._started) * 1000,
-            f" {environ['HTTP_USER_AGENT']!r}" if environ.get("HTTP_USER_AGENT") else "",
-            f" ({self.hint})" if self.hint else "",
-        )
-
-
-def _begun(response: Response) -> Response:
-    """Compute the first chunk now: what fails in it can still become a status (design §5)."""
-    if isinstance(response.body, bytes):
-        return response
-    chunks = iter(response.body)
-    first = next(chunks, b"")
-    if len(first) < compress.SMALLEST and "Content-Length" not in response.headers:
-        second = next(chunks, None)
-        if second is None:
-            response.body = first
-            return response
-        first += second
-    response.body = _Resumed(first, chunks)
-    return response
-
-
-class _Resumed:
-    """The chunks of an answer of which the first is there already; closing it closes what makes the others."""
-
-    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        first, self._first = self._first, None
-        return next(self._rest) if first is None else first
-
-    def close(self) -> None:
-        close = getattr(self._rest, "close", None)
-        if close is not None:
-            close()
-
-
-def _counted(chunks: Iterable[bytes], trace: _Trace) -> Iterator[bytes]:
-    """Pass the chunks on; log the end, and what broke it off.
-
-    An error stays an error: the answer must not look whole.
-    """
-    octets = 0
-    iterator = iter(chunks)
-    try:
-        for chunk in iterator:
-            octets += len(chunk)
-            yield chunk
-    except GeneratorExit:
-        trace.hint = "the client went away"
-        raise
-    except Exception:
-        trace.hint = "broken off"
-        logger.exception("%s the answer broke off after %d octets", trace.id, octets)
-        raise
-    finally:
-        close = getattr(iterator, "close", None)
-        if close is not None:
-            close()
-        trace.end(octets)
-
-
-def _failure(error: Exception, trace: _Trace) -> DavError:
-    """What went wrong on our side, as a response: 507 where the disk is full, 503 where it may pass, else 500."""
-    if isinstance(error, Full):
-        logger.error("%s the disk is full: %s", trace.id, error)
-        return DavError(str(error), status=507)
-    if isinstance(error, Busy | ReadOnly):
-        logger.error("%s %s", trace.id, error)
-        return ServiceUnavailable(str(error), headers={"Retry-After": "30"})
-    if isinstance(error, Damaged):
-        logger.error("%s %s", trace.id, error)
-        return InternalServerError(str(error))
-    logger.error("%s failed", trace.id, exc_info=error)
-    return InternalServerError(type(error).__name__)
 
 
 #: Names below `.well-known` and where they lead.
@@ -439,20 +327,3 @@ def _allow(scope: Scope) -> dict[str, str]:
         resource = scope.locate()
         kind = resource.kind if scope.access.may_read(resource) else Kind.MISSING
     return {"Allow": ", ".join(registry.methods_of(kind))}
-
-
-def settings(configuration: upstream.Configuration) -> Settings:
-    """The options that behaviour depends on."""
-    get = configuration.get
-    return Settings(
-        max_resource_size=get("server", "max_resource_size"),
-        max_content_length=get("server", "max_content_length"),
-        max_instances=get("server", "max_vevent_rrule_occurrence"),
-        permit_delete_collection=get("rights", "permit_delete_collection"),
-        permit_overwrite_collection=get("rights", "permit_overwrite_collection"),
-        strict_preconditions=get("storage", "strict_preconditions"),
-        permit_files=get("storage", "permit_files"),
-        propfind_infinity=get("limits", "propfind_infinity"),
-        directory=get("calsync", "directory"),
-        predefined=predefined(configuration),
-    )

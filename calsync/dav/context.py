@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from calsync.accounts.newcomer import First
 from calsync.store.engine import Store
-from calsync.upstream import hook, rights, sharing
+from calsync.upstream import Configuration, hook, rights, sharing
+from calsync_storage.predefined import predefined
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +36,20 @@ class Context:
     sharing: sharing.BaseSharing
     hook: hook.BaseHook
     settings: Settings = field(default_factory=Settings)
+
+
+def settings(configuration: Configuration) -> Settings:
+    """The options that behaviour depends on."""
+    get = configuration.get
+    return Settings(
+        max_resource_size=get("server", "max_resource_size"),
+        max_content_length=get("server", "max_content_length"),
+        max_instances=get("server", "max_vevent_rrule_occurrence"),
+        permit_delete_collection=get("rights", "permit_delete_collection"),
+        permit_overwrite_collection=get("rights", "permit_overwrite_collection"),
+        strict_preconditions=get("storage", "strict_preconditions"),
+        permit_files=get("storage", "permit_files"),
+        propfind_infinity=get("limits", "propfind_infinity"),
+        directory=get("calsync", "directory"),
+        predefined=predefined(configuration),
+    )

@@ -1,0 +1,23 @@
+"""What went wrong on our side, as a response: logged with its cause, told without detail."""
+
+from __future__ import annotations
+
+from calsync.observe import Trace
+from calsync.store.errors import Busy, Damaged, Full, ReadOnly
+from calsync.upstream import logger
+from calsync.webdav.errors import DavError, InternalServerError, ServiceUnavailable
+
+
+def failure(error: Exception, trace: Trace) -> DavError:
+    """507 where the disk is full, 503 where it may pass, else 500."""
+    if isinstance(error, Full):
+        logger.error("%s the disk is full: %s", trace.id, error)
+        return DavError(str(error), status=507)
+    if isinstance(error, Busy | ReadOnly):
+        logger.error("%s %s", trace.id, error)
+        return ServiceUnavailable(str(error), headers={"Retry-After": "30"})
+    if isinstance(error, Damaged):
+        logger.error("%s %s", trace.id, error)
+        return InternalServerError(str(error))
+    logger.error("%s failed", trace.id, exc_info=error)
+    return InternalServerError(type(error).__name__)

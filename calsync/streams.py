@@ -1,0 +1,71 @@
+"""Answers on their way out: begun before the status line, watched to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from calsync import compress
+from calsync.dav.request import Response
+from calsync.observe import Trace
+from calsync.upstream import logger
+
+
+def begun(response: Response) -> Response:
+    """Compute the first chunk now: what fails in it can still become a status (design §5)."""
+    if isinstance(response.body, bytes):
+        return response
+    chunks = iter(response.body)
+    first = next(chunks, b"")
+    if len(first) < compress.SMALLEST and "Content-Length" not in response.headers:
+        second = next(chunks, None)
+        if second is None:
+            response.body = first
+            return response
+        first += second
+    response.body = _Resumed(first, chunks)
+    return response
+
+
+class _Resumed:
+    """The chunks of an answer of which the first is there already; closing it closes what makes the others."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._first: bytes | None = first
+        self._rest = rest
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        first, self._first = self._first, None
+        return next(self._rest) if first is None else first
+
+    def close(self) -> None:
+        close = getattr(self._rest, "close", None)
+        if close is not None:
+            close()
+
+
+def counted(chunks: Iterable[bytes], trace: Trace) -> Iterator[bytes]:
+    """Pass the chunks on; log the end, and what broke it off.
+
+    An error stays an error: the answer must not look whole.
+    """
+    octets = 0
+    iterator = iter(chunks)
+    try:
+        for chunk in iterator:
+            octets += len(chunk)
+            yield chunk
+    except GeneratorExit:
+        trace.hint = "the client went away"
+        raise
+    except Exception:
+        trace.hint = "broken off"
+        logger.exception("%s the answer broke off after %d octets", trace.id, octets)
+        raise
+    finally:
+        close = getattr(iterator, "close", None)
+        if close is not None:
+            close()
+        trace.end(octets)
