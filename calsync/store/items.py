@@ -169,18 +169,18 @@ class Replaced:
 
 
 def replace_all(
-    tx: Transaction, collection: Collection, pairs: Sequence[Pair], *, keep: Set[str] = frozenset()
+    tx: Transaction, collection: Collection, pairs: Sequence[Pair], *, keep: Set[str] | None = frozenset()
 ) -> Replaced:
     """Make these the items of the collection.
 
     It is a diff: an item whose UID is there keeps its name, whatever the pair calls it; what is the same keeps its seq;
-    what is not named is deleted, but for the items whose UIDs are in `keep`. A new item gets the name of its pair, or
-    one like it where that is taken. The second of two pairs with one UID is left out and told in its place.
+    what is not named is deleted, but for the items whose UIDs are in `keep` (None: for all of them). A new item gets the
+    name of its pair, or one like it where that is taken. The second of two pairs with one UID is left out and told in its place.
     """
     lock_owner(tx, collection.owner)
     present = tx.all(_EVERY, owner=collection.owner, collection=collection.id)
     wanted, names = _named_pairs(pairs, present)
-    gone = [href for href, uid, _ in present if href not in wanted and uid not in keep]
+    gone = [href for href, uid, _ in present if keep is not None and href not in wanted and uid not in keep]
     remove_items(tx, collection, list(named(tx, collection, gone).values()))
     before = named(tx, collection, [href for href, _, _ in present if href in wanted])
     results = _put(tx, collection, list(wanted.items()), "")

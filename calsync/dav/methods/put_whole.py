@@ -82,7 +82,9 @@ def put_whole(scope: Scope) -> Response:
                 collections.set_properties(tx, resource.container, properties)
             status = 204
         _tell(scope, tx, resource, objects)
-        keep = frozenset(uid for one in rejected for uid in one.uids)
+        spared = frozenset(uid for one in rejected for uid in one.uids)
+        # A refused member whose UID nobody can read may be any of those that are stored: then none is deleted.
+        keep = None if "" in spared else spared
         replaced = items.replace_all(tx, resource.container, objects, keep=keep)
         for (_, obj), result in zip(objects, replaced.items, strict=True):
             if isinstance(result, UidConflict):
