@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync import config, upstream
-from calsync.cli import logs, welcome
+from calsync.cli import logs, memory, welcome
 from calsync.options import schema
 from calsync.server import addresses
 from calsync.server.limits import Limits
@@ -100,15 +99,14 @@ def run(args: argparse.Namespace) -> int:
         tls.context()
     inherited = addresses.inherited()
     sockets = inherited or addresses.listen(configuration.get("server", "hosts"))
+    memory.share_arena()
     try:
         application = _application(configuration)
         greeting = None
         if application.store is not None:
             notify("STATUS=preparing the store", "EXTEND_TIMEOUT_USEC=3600000000")  # a large folder may be taken in
             greeting = welcome.prepare(application.store, configuration)
-        gc.collect()
-        gc.freeze()  # what is loaded stays: the collector need not look at it again
-        gc.set_threshold(10_000)  # a month's objects are thousands at once, and none of them is garbage yet
+        memory.settle()
         runner = Runner(
             application=application,
             sockets=sockets,

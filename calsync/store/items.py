@@ -174,8 +174,9 @@ def replace_all(
     """Make these the items of the collection.
 
     It is a diff: an item whose UID is there keeps its name, whatever the pair calls it; what is the same keeps its seq;
-    what is not named is deleted, but for the items whose UIDs are in `keep` (None: for all of them). A new item gets the
-    name of its pair, or one like it where that is taken. The second of two pairs with one UID is left out and told in its place.
+    what is not named is deleted, but for the items whose UIDs are in `keep` (None: for all of them). A new item gets
+    the name of its pair, or one like it where that is taken. The second of two pairs with one UID is left out and told
+    in its place.
     """
     lock_owner(tx, collection.owner)
     present = tx.all(_EVERY, owner=collection.owner, collection=collection.id)
