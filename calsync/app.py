@@ -1,4 +1,4 @@
-"""The Application: one gate, one dispatch (design §3).
+"""The Application: one gate, one dispatch.
 
 It is a `radicale.app.Application`, so configuration, auth, rights, sharing, web and hook plugins load as in Radicale.
 With the calsync storage it answers every request itself; with any other storage type each goes to Radicale whole.

@@ -1,4 +1,4 @@
-"""The configuration: Radicale's files and options, and calsync's (design D4).
+"""The configuration: Radicale's files and options, and calsync's (decision D4).
 
 Read in this order, the later wins: the defaults, the files, what the caller overrides (the command line). The files
 are those named by `--config`, else by `CALSYNC_CONFIG`, else by `RADICALE_CONFIG`, else `/etc/calsync/config` and

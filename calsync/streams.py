@@ -11,7 +11,7 @@ from calsync.upstream import logger
 
 
 def begun(response: Response) -> Response:
-    """Compute the first chunk now: what fails in it can still become a status (design §5)."""
+    """Compute the first chunk now: what fails in it can still become a status."""
     if isinstance(response.body, bytes):
         return response
     chunks = iter(response.body)

@@ -1,7 +1,7 @@
 """Rows into the fragments of a 207: a property request is compiled once, then applied to each resource.
 
 `describe` serves single resources with all that a live property may need; `Listing` serves the items of a collection
-from index rows alone, by a template that knows beforehand which of the requested properties they have (design D5).
+from index rows alone, by a template that knows beforehand which of the requested properties they have (decision D5).
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ class Listing:
     def page(self, rows: Sequence[ItemRow | Item], bodies: Mapping[int, bytes] | None = None) -> list[bytes]:
         """One response a row; `bodies` by item id where `needs_octets`. A transaction is open meanwhile.
 
-        A damaged body is a 500 for that resource alone (design D8).
+        A damaged body is a 500 for that resource alone (decision D8).
         """
         hrefs = [self._prefix + row.url.encode() for row in rows]
         octets: list[bytes | None] = [None] * len(rows)

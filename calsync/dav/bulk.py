@@ -201,7 +201,7 @@ def _as_answer(error: Exception) -> DavError:
 
 
 def _draft(scope: Scope, collection: Collection, change: BulkChange) -> _Draft:
-    """Look at a change before the store is held (design D9)."""
+    """Look at a change before the store is held (decision D9)."""
     uid = ""
     try:
         if change.fault and change.data is None:

@@ -1,7 +1,7 @@
 """What there is: methods, reports, live properties. `Allow`, `DAV:`, `supported-report-set` and others follow from it.
 
 A declaration stands beside the code that does it; importing `calsync.dav.methods`, `.reports` and `.properties` fills
-the tables. Nothing is advertised that is not in them (design, promise 5).
+the tables. Nothing is advertised that is not in them.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What answers below `/.calsync/NAME` to anybody, logged in or not (design D3)."""
+    """What answers below `/.calsync/NAME` to anybody, logged in or not (decision D3)."""
 
     name: str
     source: str

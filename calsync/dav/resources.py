@@ -1,4 +1,4 @@
-"""What a URL is (design D3): `/USER/` a principal and its home, `/USER/COLLECTION/` a collection, `…/ITEM` an item."""
+"""What a URL is (decision D3): `/USER/` a principal and its home, `/USER/NAME/` a collection, `…/ITEM` an item."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class Scope:
     """Passed to every method, report and property.
 
     `tx` is the transaction in which the resources at hand were read; it is exchanged page by page while an answer is
-    streamed (design D9), so nothing keeps it.
+    streamed (decision D9), so nothing keeps it.
     """
 
     def __init__(self, context: Context, request: Request) -> None:
@@ -67,7 +67,7 @@ class Scope:
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """The writing transaction; preconditions are evaluated in it (design §5)."""
+        """The writing transaction; preconditions are evaluated in it."""
         with self.context.store.write() as tx:
             previous, self._tx = self._tx, tx
             try:

@@ -12,7 +12,7 @@ from calsync.ical.lines import Component, ScanError, scan
 
 HEADER = "CalDAV-Timezones"
 
-#: Of a representation without, and one with all of them: a mark in its ETag (design D8).
+#: Of a representation without, and one with all of them: a mark in its ETag (decision D8).
 WITHOUT, WITH = "F", "T"
 
 

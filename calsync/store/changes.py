@@ -1,4 +1,4 @@
-"""What has changed since a token (RFC 6578, design D7).
+"""What has changed since a token (RFC 6578, decision D7).
 
 Every change has its own `seq`, and a change that comes later has a greater one: an answer that names all changes up to
 a seq, in their order, is complete up to there, however many more there are. So a truncated answer is continued

@@ -18,7 +18,7 @@ from calsync.store.statement import Prepared, each, locate
 if TYPE_CHECKING:
     from calsync.store.engine import Row, Transaction
 
-#: How far a floating time may be from what it says when it is read as UTC, with a margin: seconds (design D10).
+#: How far a floating time may be from what it says when it is read as UTC, with a margin: seconds (decision D10).
 SLACK: Final = 26 * 3600
 
 #: Ranges that are longer are answered by a walk through the collection.

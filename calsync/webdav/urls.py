@@ -1,4 +1,4 @@
-"""URLs and names: percent-encoding in both directions, and what a path may hold (design D3).
+"""URLs and names: percent-encoding in both directions, and what a path may hold (decision D3).
 
 A name is text, neither case- nor NFC-folded. Encoding is stock Radicale's, so that hrefs stay as clients know them.
 """

@@ -43,7 +43,7 @@ def test_put_get_multiget_and_sync_give_the_same(anna: Client, odd: Odd) -> None
         f"<{prefix}:{DATA[odd.kind].split('}')[1]}/></prop><href>{path}</href></{prefix}:{name}-multiget>"
     )
     answer = anna.report(place(odd.kind), body)
-    # A line that is folded inside a letter is unfolded there: XML carries no half letters (design D5).
+    # A line that is folded inside a letter is unfolded there: XML carries no half letters (decision D5).
     expected = escape_octets(odd.octets).replace(b"&#13;", b"\r").decode()
     for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         expected = expected.replace(entity, letter)

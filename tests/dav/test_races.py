@@ -167,3 +167,61 @@ def test_two_processes_on_one_store(tmp_path: Path) -> None:
             assert len(listed) == 1
             for session in sessions:
                 session.close()
+
+
+class Mirror:
+    """A device that only ever asks sync-collection, a few at a time, and goes on where an answer was cut."""
+
+    def __init__(self, client: Client, limit: int | None) -> None:
+        self.client, self.limit = client, limit
+        self.token = ""
+        self.etags: dict[str, str] = {}
+
+    def sync(self) -> bool:
+        """One request; whether the answer was whole."""
+        answer = self.client.sync(HOME, self.token, limit=self.limit)
+        whole = True
+        for one in answer.multistatus.responses:
+            if one.href == HOME:
+                assert one.status == 507
+                whole = False
+            elif one.status == 404:
+                self.etags.pop(one.href, None)
+            else:
+                self.etags[one.href] = one.text("{DAV:}getetag") or ""
+        self.token = answer.multistatus.sync_token or ""
+        return whole
+
+
+@pytest.mark.parametrize("limit", [None, 1, 5])
+def test_mirrors_follow_while_others_write(ready: Client, limit: int | None) -> None:
+    for number in range(20):
+        ready.put(f"{HOME}{number}.ics", event(f"u{number}"))
+    mirrors = [Mirror(ready, limit) for _ in range(2)]
+    done = threading.Event()
+
+    def write(who: int) -> None:
+        for step in range(60):
+            path = f"{HOME}{(step * 7 + who) % 30}.ics"
+            if (step + who) % 3:
+                ready.put(path, event(f"u{(step * 7 + who) % 30}", f"SUMMARY:{who} {step}"))
+            else:
+                ready.delete(path)
+
+    def follow(mirror: Mirror) -> None:
+        while not done.is_set():
+            mirror.sync()
+        while not mirror.sync():
+            pass
+
+    with ThreadPoolExecutor(5) as threads:
+        following = [threads.submit(follow, mirror) for mirror in mirrors]
+        writing = [threads.submit(write, who) for who in range(3)]
+        for one in writing:
+            one.result()
+        done.set()
+        for one in following:
+            one.result()
+    listed = ready.props(HOME, "{DAV:}getetag", depth="1").multistatus.responses[1:]
+    truth = {one.href: one.text("{DAV:}getetag") for one in listed}
+    assert [mirror.etags for mirror in mirrors] == [truth, truth]

@@ -1,4 +1,4 @@
-"""Long answers leave piece by piece, and nothing is held between the pieces (design D2, D9)."""
+"""Long answers leave piece by piece, and nothing is held between the pieces (decision D2, D9)."""
 
 from __future__ import annotations
 

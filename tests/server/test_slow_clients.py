@@ -1,4 +1,4 @@
-"""Clients that are slow, silent or gone hold nothing that others need (design D2)."""
+"""Clients that are slow, silent or gone hold nothing that others need (decision D2)."""
 
 from __future__ import annotations
 

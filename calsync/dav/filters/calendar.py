@@ -23,7 +23,7 @@ from calsync.webdav.requests import CalendarPropFilter, CompFilter, TimeRange
 # Lists of texts (RFC 5545 §3.8.1.2, §3.8.1.10): a match may be with the whole value or with one of them.
 _SEPARATORS: Final = {"CATEGORIES": ",", "RESOURCES": ","}
 
-# How far a floating time may be from what it says when it is read as UTC, in seconds (design D10).
+# How far a floating time may be from what it says when it is read as UTC, in seconds (decision D10).
 _SLACK: Final = 26 * 3600
 
 InRange = Callable[[str, str, TimeRange], frozenset[int]]

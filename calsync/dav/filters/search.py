@@ -1,6 +1,6 @@
 """The items of a collection that a filter matches: a plan is run over the store, page by page.
 
-A page is read in one short transaction; what of it goes to the client is sent when that is closed (design D9):
+A page is read in one short transaction; what of it goes to the client is sent when that is closed (decision D9):
 
     while not search.done:
         with scope.read() as tx:
@@ -135,7 +135,7 @@ class Search:
         return self._plan.residual is Residual.ALWAYS or one.row.seq > self._collection.seq
 
     def _passes(self, row: ItemRow, octets: bytes | None) -> bool:
-        """Damaged octets pass: the answer has to name them as such, never to leave them out (design D8)."""
+        """Damaged octets pass: the answer has to name them as such, never to leave them out (decision D8)."""
         try:
             return any(self._test(root) for root in scan(items.checked(row, octets)).components)
         except (Damaged, ScanError):

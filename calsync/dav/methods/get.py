@@ -85,7 +85,7 @@ def _displayname(scope: Scope, resource: Resource) -> str:
 
 
 def _whole(scope: Scope, resource: Resource, name: str, headers: dict[str, str], form: Form) -> Response:
-    """A whole collection: spooled before the status line, so that what breaks it off is a clean 5xx (design D2)."""
+    """A whole collection: spooled before the status line, so that what breaks it off is a clean 5xx (decision D2)."""
     book = resource.kind is Kind.ADDRESSBOOK
     suffix, title = (".vcf", "Address book") if book else (".ics", "Calendar")
     filename = name or title

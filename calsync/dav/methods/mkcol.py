@@ -24,7 +24,7 @@ from calsync.webdav.multistatus import element, mkcol_response, propstat
 from calsync.webdav.names import CALDAV, CARDDAV, CS, C, D
 from calsync.webdav.requests import Mkcol
 
-#: Names of our own inside a home (design D3).
+#: Names of our own inside a home (decision D3).
 RESERVED = frozenset({"inbox", "outbox", "notifications", "freebusy", "trash"})
 
 _KINDS = {

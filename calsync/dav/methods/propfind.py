@@ -17,7 +17,7 @@ from calsync.webdav.multistatus import stream
 from calsync.webdav.names import RADICALE, D
 from calsync.webdav.requests import PropertyRequest
 
-#: Items a page: one short read each (design D9).
+#: Items a page: one short read each (decision D9).
 PAGE = 500
 
 
@@ -83,7 +83,7 @@ def _below(scope: Scope, resource: Resource, wanted: PropertyRequest) -> Iterato
 
 
 def item_responses(scope: Scope, resource: Resource, wanted: PropertyRequest) -> Iterator[bytes]:
-    """The items of a collection as it was when `resource` was read: bounded by its `seq` (design D9)."""
+    """The items of a collection as it was when `resource` was read: bounded by its `seq` (decision D9)."""
     collection = resource.container
     listing = Listing(scope, resource, wanted)
     after = 0

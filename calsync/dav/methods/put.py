@@ -1,6 +1,6 @@
 """PUT (RFC 9110 §9.3.4, RFC 4791 §5.3.2, RFC 6352 §6.3.2): an item, or (as Radicale has it) a whole collection.
 
-The body is parsed and checked before the writing transaction begins; preconditions are evaluated inside it (design D9).
+The body is parsed and checked before the writing transaction begins; preconditions are evaluated in it (decision D9).
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _put_file(scope: Scope) -> Response:
 
 
 def answer(scope: Scope, item: Item, text: Received, href: str, *, created: bool) -> Response:
-    """201 or 204. The ETag says that what was sent is what is stored (design D8), so it stands only where that is so.
+    """201 or 204. The ETag says that what was sent is what is stored (decision D8), so it stands only where that is so.
 
     RFC 8144 §3.1: with `return=representation` the stored object itself, and its ETag with it.
     """

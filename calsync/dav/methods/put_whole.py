@@ -1,6 +1,6 @@
 """PUT of a whole collection, Radicale's own addition: the text of all its members at once.
 
-What stays the same keeps its name, its ETag and its place in the sync order (design D7); what the text no longer holds
+What stays the same keeps its name, its ETag and its place in the sync order (decision D7); what the text does not hold
 is deleted. A new collection gets its kind from its content. One bad member does not sink the rest: it is left out, what
 is stored under its UID stays as it is, and the answer is a 207 that names it.
 """

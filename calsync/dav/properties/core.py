@@ -63,7 +63,7 @@ def displayname(scope: Scope, resource: Resource) -> bytes | None:
 
 
 def etag(row: Row, octets: bytes | None = None) -> bytes:
-    """The strong ETag of an item (RFC 4791 §5.3.4): sha256 of its octets, in quotes (design D8)."""
+    """The strong ETag of an item (RFC 4791 §5.3.4): sha256 of its octets, in quotes (decision D8)."""
     return b'"%s"' % row.etag.encode()
 
 

@@ -1,4 +1,4 @@
-"""The sync token (RFC 6578 §4): the owner's epoch and the collection's last change, one row read (design D7)."""
+"""The sync token (RFC 6578 §4): the owner's epoch and the collection's last change, one row read (decision D7)."""
 
 from __future__ import annotations
 

@@ -350,7 +350,7 @@ def test_what_changes_during_the_walk_is_judged_anew(store: Store, fill: Fill, m
 
 
 def test_a_damaged_object_is_in_the_answer(store: Store, fill: Fill) -> None:
-    # design D8: it is told as damaged, never left out
+    # decision D8: it is told as damaged, never left out
     collection = fill("calendar", [event(0)])
     with store.write() as tx:
         found = items.get(tx, collection, "0")
