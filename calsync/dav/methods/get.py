@@ -27,7 +27,7 @@ from calsync.webdav.parse import text_of
 _KINDS = ITEMS | TAGGED
 _PAGE = 200
 _CHUNK = 65536
-_ACTIVE = re.compile("html|xml|svg|script|mixed|flash", re.IGNORECASE).search
+_ACTIVE = re.compile("html|[/+]xml|svg|script|mixed|flash", re.IGNORECASE).search
 
 
 @method("GET", _KINDS, "RFC 9110 §9.3.1")
