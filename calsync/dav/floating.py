@@ -17,7 +17,7 @@ from calsync.webdav.parse import text_of
 def zone_for(scope: Scope, calendar: Resource, timezone: str | None = None, timezone_id: str | None = None) -> tzinfo:
     """The zone for a request that may name one.
 
-    Raises `valid-calendar-data` for a VTIMEZONE that cannot be read, `valid-timezone` (RFC 7809 §5.1.1) for an unknown
+    Raises `valid-calendar-data` for a VTIMEZONE that cannot be read, `valid-timezone` (RFC 7809 §3.1.6) for an unknown
     name.
     """
     if timezone is not None:

@@ -1,4 +1,4 @@
-"""Objects with or without the VTIMEZONEs that everybody has (RFC 7809 §4.1, `CalDAV-Timezones`).
+"""Objects with or without the VTIMEZONEs that everybody has (RFC 7809 §7.1, `CalDAV-Timezones`).
 
 Without the header objects are given as they were stored: what was PUT is what is got.
 """

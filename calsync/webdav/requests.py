@@ -201,7 +201,7 @@ class CardFilter:
 
 @dataclass(frozen=True, slots=True)
 class CalendarQuery:
-    """RFC 4791 §7.8. `timezone` is the text of a VCALENDAR with one VTIMEZONE, `timezone_id` RFC 7809 §5.1's."""
+    """RFC 4791 §7.8. `timezone` is the text of a VCALENDAR with one VTIMEZONE, `timezone_id` RFC 7809 §6.2's."""
 
     properties: PropertyRequest
     filter: CompFilter

@@ -84,7 +84,6 @@ def _capabilities(place: str) -> dict[str, Any]:
         "info": {
             "primary-source": f"IANA:{names.VERSION}",
             "formats": ["text/calendar"],
-            "truncated": {"any": False, "untruncated": True},
         },
         "actions": [
             {"name": name, "uri-template": place + template, "parameters": parameters}
