@@ -55,12 +55,6 @@ def bounds(
     return extent, tuple(sorted(spans))
 
 
-def within(spans: list[Span], window: Span) -> tuple[Span, ...]:
-    """Those that touch a window, in order."""
-    start, end = window
-    return tuple(sorted(span for span in spans if span[0] < end and span[1] > start))
-
-
 def _is_understood(masters: list[Component], resolve: Resolver) -> bool:
     """Look at rules and dates; False for a rule by another calendar (RFC 7529), as Apple's clients can make."""
     understood = True

@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Final
 
 from calsync.ical import freebusy, validate, zones
-from calsync.ical.bounds import bounds, is_series, within
+from calsync.ical.bounds import bounds, is_series
 from calsync.ical.budget import Budget
 from calsync.ical.extent import Extent, MixedKinds, extent, union
 from calsync.ical.instants import MAX_INSTANT, MIN_INSTANT, InvalidTime
@@ -99,11 +99,10 @@ def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instance
         extents = [extent(component, resolve) for component in main]
         whole = extents[0] if len(extents) == 1 else union(extents)
         masters = [component for component in main if is_series(component)]
+        # Overrides without a rule may replace one another: only their text tells which of them count.
         if masters:
             budget = Budget(instances=max_instances)
             whole, occurrences = bounds(found.calendar, masters, whole, resolve, window, budget)
-        elif len(main) > 1:
-            occurrences = within([one[:2] for one in extents], window)
     except MixedKinds as error:
         raise Refused(VALID_CALENDAR_OBJECT, str(error)) from None
     except (InvalidTime, RuleError) as error:

@@ -51,6 +51,17 @@ def test_time_ranges_find_occurrences(anna: Client) -> None:
     assert names(query(anna, in_range("20990105T000000Z", "20990106T000000Z"))) == []
 
 
+def test_an_instance_that_was_moved_is_not_found_where_it_was(anna: Client) -> None:
+    moved = event("moved").replace(
+        b"END:VCALENDAR",
+        b"BEGIN:VEVENT\r\nUID:moved\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260301T100000Z\r\n"
+        b"DTSTART:20260520T100000Z\r\nDTEND:20260520T110000Z\r\nEND:VEVENT\r\nEND:VCALENDAR",
+    )
+    assert anna.put(f"{HOME}moved.ics", moved).status == 201
+    assert "moved.ics" not in names(query(anna, in_range("20260301T000000Z", "20260302T000000Z")))
+    assert "moved.ics" in names(query(anna, in_range("20260520T000000Z", "20260521T000000Z")))
+
+
 def test_the_zone_of_the_request_decides_about_all_day_events(anna: Client) -> None:
     late = in_range("20260310T230000Z", "20260310T235900Z")
     assert names(query(anna, late)) == ["day.ics"]

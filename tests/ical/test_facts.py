@@ -193,7 +193,7 @@ def test_overrides_without_a_master() -> None:
     assert facts(calendar(*one)).recurring is False
     found = facts(calendar(*two, *one))
     assert found.recurring is True
-    assert found.occurrences == ((START, START + 1), (START + 30 * DAY, START + 30 * DAY + HOUR))
+    assert found.occurrences is None  # they may replace one another
     assert (found.first, found.last) == (START, START + 30 * DAY + HOUR)
 
 
