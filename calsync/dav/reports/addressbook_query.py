@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from calsync.dav.answer import Listing
 from calsync.dav.filters.search import card_search
 from calsync.dav.registry import report
-from calsync.dav.reports.calendar_query import found
+from calsync.dav.reports.pages import found, within
 from calsync.dav.request import Response, multistatus
 from calsync.dav.resources import Kind, Resource
 from calsync.dav.scope import Scope
-from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS
-from calsync.webdav.multistatus import response_status, stream
+from calsync.webdav.multistatus import stream
 from calsync.webdav.names import CR
 from calsync.webdav.requests import AddressbookQuery
 
@@ -21,17 +20,9 @@ from calsync.webdav.requests import AddressbookQuery
 def addressbook_query(scope: Scope, wanted: AddressbookQuery) -> Response:
     with scope.read():
         resource = scope.readable()
-    return multistatus(stream(_responses(scope, resource, wanted)))
+    return multistatus(stream(within(wanted.limit, _pages(scope, resource, wanted), scope.url(resource))))
 
 
-def _responses(scope: Scope, resource: Resource, wanted: AddressbookQuery) -> Iterator[bytes]:
+def _pages(scope: Scope, resource: Resource, wanted: AddressbookQuery) -> Iterator[list[bytes]]:
     listing = Listing(scope, resource, wanted.properties, data=True)
-    search = card_search(resource.container, wanted.filter, octets=listing.needs_octets)
-    left = wanted.limit
-    for fragments in found(scope, search, listing):
-        if left is not None and len(fragments) > left:
-            yield from fragments[:left]
-            yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
-            return
-        left = None if left is None else left - len(fragments)
-        yield from fragments
+    return found(scope, card_search(resource.container, wanted.filter, octets=listing.needs_octets), listing)

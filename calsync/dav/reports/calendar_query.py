@@ -8,19 +8,19 @@ from datetime import tzinfo
 
 from calsync.dav.answer import Listing
 from calsync.dav.filters.calendar import matches
-from calsync.dav.filters.search import Search, calendar_search
+from calsync.dav.filters.search import calendar_search
 from calsync.dav.floating import zone_for
 from calsync.dav.members import child_collections
 from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import report
+from calsync.dav.reports.pages import found, within
 from calsync.dav.request import Response, multistatus
 from calsync.dav.resources import CALENDARS, Kind, Resource, of_collection
 from calsync.dav.scope import Scope
 from calsync.ical.lines import scan
 from calsync.store import items
 from calsync.webdav import headers
-from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS
-from calsync.webdav.multistatus import response_status, stream
+from calsync.webdav.multistatus import stream
 from calsync.webdav.names import C
 from calsync.webdav.requests import CalendarQuery, CompFilter
 
@@ -38,7 +38,7 @@ def calendar_query(scope: Scope, wanted: CalendarQuery) -> Response:
             return _one(scope, resource, wanted)
         calendars = calendars_in(scope, resource) if depth != "0" else []
         zones = [zone_for(inner, calendar, wanted.timezone, wanted.timezone_id) for inner, calendar in calendars]
-    return multistatus(stream(_responses(scope, resource, wanted, calendars, zones)))
+    return multistatus(stream(within(wanted.limit, _pages(wanted, calendars, zones), scope.url(resource))))
 
 
 def calendars_in(scope: Scope, resource: Resource) -> list[tuple[Scope, Resource]]:
@@ -70,25 +70,14 @@ def container(resource: Resource) -> Resource:
     return of_collection(resource.owner, resource.path[:-1], resource.container)
 
 
-def _responses(
-    scope: Scope,
-    resource: Resource,
-    wanted: CalendarQuery,
-    calendars: list[tuple[Scope, Resource]],
-    zones: list[tzinfo],
-) -> Iterator[bytes]:
-    left = wanted.limit
+def _pages(
+    wanted: CalendarQuery, calendars: list[tuple[Scope, Resource]], zones: list[tzinfo]
+) -> Iterator[list[bytes]]:
     for (inner, calendar), zone in zip(calendars, zones, strict=True):
         listing = Listing(inner, calendar, wanted.properties, data=True, zone=zone)
         for filter in by_component(wanted.filter):
             search = calendar_search(calendar.container, filter, zone, octets=listing.needs_octets)
-            for fragments in found(inner, search, listing):
-                if left is not None and len(fragments) > left:
-                    yield from fragments[:left]
-                    yield response_status(scope.url(resource).encode(), 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
-                    return
-                left = None if left is None else left - len(fragments)
-                yield from fragments
+            yield from found(inner, search, listing)
 
 
 def by_component(filter: CompFilter) -> tuple[CompFilter, ...]:
@@ -99,12 +88,3 @@ def by_component(filter: CompFilter) -> tuple[CompFilter, ...]:
     return tuple(
         replace(rest, comps=(CompFilter(name, time_range=filter.time_range), *filter.comps)) for name in COMPONENTS
     )
-
-
-def found(scope: Scope, search: Search, listing: Listing) -> Iterator[list[bytes]]:
-    """The responses of a search, each page from a short read of its own."""
-    while not search.done:
-        with scope.read() as tx:
-            page = search.page(tx)
-            fragments = listing.page(page.rows, page.bodies)
-        yield fragments
