@@ -35,7 +35,7 @@ from calsync.webdav.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
-from calsync.webdav.multistatus import error_body
+from calsync.webdav.multistatus import error_body, reason
 
 Environ = Mapping[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -241,9 +241,8 @@ class Application(upstream.RadicaleApplication):
             headers["WWW-Authenticate"] = f'Basic realm="{self._realm}", charset="UTF-8"'
         if error.condition or error.detail:
             return Response(error.status, {"Content-Type": XML, **headers}, error_body(error.condition, error.detail))
-        phrase = HTTPStatus(error.status).phrase if error.status in set(HTTPStatus) else "Error"
         hint = f": {error.hint}" if error.hint and error.status < 500 else f" (request {trace.id})"
-        text = f"{phrase}{hint}\n".encode()
+        text = f"{reason(error.status)}{hint}\n".encode()
         return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **headers}, text)
 
     def _send(
@@ -265,8 +264,7 @@ class Application(upstream.RadicaleApplication):
             if coding:
                 headers["Content-Encoding"] = coding
                 body = compress.coded(coding, body)
-        phrase = HTTPStatus(response.status).phrase if response.status in set(HTTPStatus) else "Status"
-        start_response(f"{response.status} {phrase}", list(headers.items()))
+        start_response(f"{response.status} {reason(response.status)}", list(headers.items()))
         trace.status = response.status
         if environ.get("REQUEST_METHOD") == "HEAD" or (isinstance(response.body, bytes)):
             close = getattr(body, "close", None)

@@ -71,7 +71,6 @@ def describe(
     wanted: PropertyRequest,
     *,
     nested: Nested | None = None,
-    octets: bytes | None = None,
 ) -> bytes:
     """One `D:response` for one resource: 200, 404 and other propstats, each property named once (RFC 4918 §9.1)."""
     stored = stored_properties(scope, resource)
@@ -88,8 +87,10 @@ def describe(
                 text = value(scope, resource, one, stored)
             elif dead:
                 text = stored[prop.name].encode() if prop.name in stored else None
+            elif prop.nested and nested is not None:
+                text = nested(scope, resource, prop)
             else:
-                text = _one(scope, resource, prop, stored, nested, octets)
+                text = None  # calendar-data and address-data exist in listings of reports only
         except DavError as error:
             refused.setdefault((error.status, error.condition), []).append(empty)
             continue
@@ -138,36 +139,12 @@ def _look_up(prop: Property) -> tuple[Property, LiveProperty | None, bool, bytes
     return prop, one, dead, element(prop.name)
 
 
-def _one(
-    scope: Scope,
-    resource: Resource,
-    prop: Property,
-    stored: Mapping[str, str],
-    nested: Nested | None,
-    octets: bytes | None,
-) -> bytes | None:
-    """The element of one requested property."""
-    if nested is not None and prop.nested:
-        return nested(scope, resource, prop)
-    one = registry.PROPERTIES.get(prop.name)
-    if one is not None:
-        return value(scope, resource, one, stored)
-    data = registry.DATA.get(prop.name)
-    if data is not None:
-        if octets is None or resource.item is None or resource.kind not in data.kinds:
-            return None
-        content = data.compile(scope, prop, UTC)(resource.item, octets)
-        return None if content is None else element(prop.name, content)
-    text = stored.get(prop.name)
-    return None if text is None else text.encode()
-
-
 class Listing:
     """The items of one collection, as responses.
 
     `data` allows calendar-data and address-data (reports only); `needs_octets` says whether rows must come with their
-    bodies. Compiled once a collection: names → renderers and a
-    template; a row whose set differs from the template's (a property it lacks, dead properties) is written out by hand.
+    bodies. Compiled once a collection: names → renderers and a template; a row whose set differs from the template's (a
+    property it lacks, dead properties) is written out by hand.
     """
 
     def __init__(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select, union_all
+from sqlalchemy import Select, bindparam, select, union_all
 
 from calsync.ical.freebusy import FREE, BusyPeriod
 from calsync.store.occurrences import ENDLESS, REACH, SERIES, Window, bucket_of, inside
 from calsync.store.places import Collection
-from calsync.store.queries import SLACK
+from calsync.store.queries import IN_BUCKETS, OCCURS, SLACK, TOUCHES
 from calsync.store.schema import item, occurrence
 from calsync.store.statement import Prepared
 
@@ -30,10 +30,6 @@ class Busy:
     doubtful: list[int]
 
 
-_HIGH: Final[ColumnElement[int]] = bindparam("high")
-_LOW: Final[ColumnElement[int]] = bindparam("low")
-_START: Final[ColumnElement[int]] = bindparam("start")
-_END: Final[ColumnElement[int]] = bindparam("end")
 _EVENT: Final = (
     item.c.owner == bindparam("owner"),
     item.c.collection == bindparam("collection"),
@@ -46,9 +42,7 @@ def _of_span(span: int) -> Select[Any]:
     found = select(item.c.id, item.c.first, item.c.last, item.c.busy, item.c.recurring + item.c.floating).where(
         *_EVENT,
         item.c.span == span,
-        item.c.first < _HIGH,
-        item.c.last > _LOW,
-        or_(item.c.floating == 1, and_(item.c.first < _END, item.c.last > _START)),
+        *TOUCHES,
     )
     return found.where(item.c.first > bindparam(f"low_{span}")) if span < ENDLESS else found
 
@@ -56,20 +50,9 @@ def _of_span(span: int) -> Select[Any]:
 _SINGLE: Final = Prepared(union_all(*(_of_span(span) for span in range(ENDLESS + 1))))
 _SERIES: Final = Prepared(
     select(item.c.id, item.c.busy, item.c.floating, occurrence.c.bucket, occurrence.c.packed)
-    .join_from(
-        occurrence,
-        item,
-        and_(
-            item.c.owner == occurrence.c.owner,
-            item.c.collection == occurrence.c.collection,
-            item.c.id == occurrence.c.item,
-        ),
-    )
+    .join_from(occurrence, item, OCCURS)
     .where(
-        occurrence.c.owner == bindparam("owner"),
-        occurrence.c.collection == bindparam("collection"),
-        occurrence.c.bucket >= bindparam("lowest"),
-        occurrence.c.bucket <= bindparam("highest"),
+        *IN_BUCKETS,
         item.c.span == SERIES,
         *_EVENT[2:],
     )

@@ -51,7 +51,8 @@ _VERDICT: Final = case(
     else_=_PERHAPS,
 ).label("verdict")
 _COLUMNS: Final = (*LISTED, _VERDICT)
-_TOUCHES: Final = (
+#: Rows that may touch the range, floating ones wherever the clock may stand.
+TOUCHES: Final = (
     item.c.first < _HIGH,
     item.c.last > _LOW,
     or_(item.c.floating == 1, and_(item.c.first < _END, item.c.last > _START)),
@@ -61,29 +62,31 @@ _TOUCHES: Final = (
 def _of_span(span: int) -> Select[Any]:
     """The items of one class of length: none of them begins longer before the range than the class reaches."""
     found = select(*_COLUMNS).where(
-        *_HERE, item.c.component == bindparam("component"), item.c.span == span, *_TOUCHES, _AFTER
+        *_HERE, item.c.component == bindparam("component"), item.c.span == span, *TOUCHES, _AFTER
     )
     return found.where(item.c.first > bindparam(f"low_{span}")) if span < ENDLESS else found
 
+
+#: The item that an occurrence row is of, and the rows of the buckets from `lowest` to `highest`.
+OCCURS: Final = and_(
+    item.c.owner == occurrence.c.owner,
+    item.c.collection == occurrence.c.collection,
+    item.c.id == occurrence.c.item,
+)
+IN_BUCKETS: Final = (
+    occurrence.c.owner == bindparam("owner"),
+    occurrence.c.collection == bindparam("collection"),
+    occurrence.c.bucket >= bindparam("lowest"),
+    occurrence.c.bucket <= bindparam("highest"),
+)
 
 _SINGLE: Final = Prepared(union_all(*(_of_span(span) for span in range(ENDLESS + 1))))
 _WHOLE_SERIES: Final = Prepared(_of_span(SERIES))
 _OCCURRING: Final = Prepared(
     select(*LISTED, item.c.floating, occurrence.c.bucket, occurrence.c.packed)
-    .join_from(
-        occurrence,
-        item,
-        and_(
-            item.c.owner == occurrence.c.owner,
-            item.c.collection == occurrence.c.collection,
-            item.c.id == occurrence.c.item,
-        ),
-    )
+    .join_from(occurrence, item, OCCURS)
     .where(
-        occurrence.c.owner == bindparam("owner"),
-        occurrence.c.collection == bindparam("collection"),
-        occurrence.c.bucket >= bindparam("lowest"),
-        occurrence.c.bucket <= bindparam("highest"),
+        *IN_BUCKETS,
         occurrence.c.item > bindparam("after"),
         item.c.component == bindparam("component"),
     )
@@ -93,7 +96,7 @@ _OCCURRING: Final = Prepared(
 def _walk(*conditions: ColumnElement[bool]) -> Prepared:
     return Prepared(
         select(*_COLUMNS)
-        .where(*_HERE, item.c.span.is_not(None), *_TOUCHES, _AFTER, *conditions)
+        .where(*_HERE, item.c.span.is_not(None), *TOUCHES, _AFTER, *conditions)
         .order_by(item.c.id)
         .limit(bindparam("limit"))
     )

@@ -122,10 +122,15 @@ def mkcol_response(*propstats: bytes, root: str = D("mkcol-response")) -> bytes:
 _PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 
 
+def reason(code: int) -> str:
+    """`Not Found`."""
+    return _PHRASES.get(code, "Unknown")
+
+
 @lru_cache(maxsize=128)
 def status_line(code: int) -> bytes:
     """`HTTP/1.1 404 Not Found`."""
-    return f"HTTP/1.1 {code} {_PHRASES.get(code, 'Unknown')}".encode()
+    return f"HTTP/1.1 {code} {reason(code)}".encode()
 
 
 def _status(code: int) -> bytes:
