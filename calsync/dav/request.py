@@ -48,7 +48,7 @@ class Request:
 
     `path` are the decoded segments of the resource itself (a mapped one is already where it really is), `slash` whether
     the URL ended with one. `base` is the prefix that a proxy took off, without a slash at its end. Header names are
-    lower case. `user` is empty for anonymous requests.
+    lower case. `user` is empty for anonymous requests; `device` is the label of the app password, if one was used.
     """
 
     id: str
@@ -65,6 +65,12 @@ class Request:
     host: str = ""
     remote: str = ""
     query: str = ""
+    device: str = ""
+
+    @property
+    def actor(self) -> str:
+        """Who does it, for the history: `anna`, `anna by Phone`."""
+        return f"{self.user} by {self.device}" if self.device else self.user
 
     def header(self, name: str, default: str = "") -> str:
         """The value of a header, by its lower-case name."""

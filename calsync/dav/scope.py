@@ -69,6 +69,7 @@ class Scope:
     def write(self) -> Iterator[Transaction]:
         """The writing transaction; preconditions are evaluated in it."""
         with self.context.store.write() as tx:
+            tx.actor = self.request.actor
             previous, self._tx = self._tx, tx
             try:
                 yield tx

@@ -66,13 +66,15 @@ class Backend(Protocol):
 class Transaction:
     """Statements run in it, and what is done when it is committed.
 
-    `window`: which stretch of time the occurrences written here cover. `dialect`: `sqlite` or `postgresql`.
+    `window`: which stretch of time the occurrences written here cover. `dialect`: `sqlite` or `postgresql`. `actor`:
+    who writes, for the history (`anna`, `anna by Phone`, `calsync import`).
     Every method raises `StoreError` or one of its kin where the database fails.
     """
 
-    __slots__ = ("_actions", "_backend", "_connection", "_depth", "_fault", "dialect", "window", "writes")
+    __slots__ = ("_actions", "_backend", "_connection", "_depth", "_fault", "actor", "dialect", "window", "writes")
 
     def __init__(self, backend: Backend, connection: Connection, window: Window, *, writes: bool) -> None:
+        self.actor = ""
         self.dialect = backend.dialect
         self.window = window
         self.writes = writes

@@ -279,3 +279,181 @@ credential: Final = Table(
     _number("revoked", 0),
 )
 Index("credential_account", credential.c.account)
+
+revision: Final = Table(
+    "revision",
+    METADATA,
+    _key("owner"),
+    _key("ended"),  # the seq of the change that ended it
+    _number("collection"),
+    _number("item"),
+    _text("href"),
+    _text("uid"),
+    _text("component"),
+    _text("etag"),
+    _number("size"),
+    _text("content_type", ""),
+    Column("octets", LargeBinary, nullable=False),
+    _text("properties", "{}"),  # JSON: the dead properties of an item that went
+    _number("since"),  # from when it was what the item held
+    _number("until"),
+    _text("reason"),  # changed, deleted, moved
+    _text("actor", ""),  # who ended it, for people
+)
+"""History: what items held before they were overwritten, deleted or moved away."""
+Index("revision_place", revision.c.owner, revision.c.collection, revision.c.href, revision.c.ended)
+Index("revision_item", revision.c.owner, revision.c.item)
+Index("revision_until", revision.c.owner, revision.c.until, revision.c.size)
+
+property_revision: Final = Table(
+    "property_revision",
+    METADATA,
+    _key("owner"),
+    _key("ended"),
+    _number("collection"),
+    _text("properties"),  # JSON, all of them as they were
+    _number("since"),
+    _number("until"),
+    _text("actor", ""),
+)
+"""The properties that collections had before they were changed."""
+Index("property_revision_collection", property_revision.c.owner, property_revision.c.collection)
+
+trash: Final = Table(
+    "trash",
+    METADATA,
+    _key("owner"),
+    _key("collection"),
+    _number("parent"),  # where it stood, 0 for the home
+    _text("name"),
+    _text("path"),  # below the home, as people read it: `work`, `projects/alpha`
+    _number("deleted"),
+    _text("actor", ""),
+)
+"""Collections that were deleted: out of every home, with their rows as they were, until they are purged."""
+
+quarantine: Final = Table(
+    "quarantine",
+    METADATA,
+    _key("owner"),
+    _key("id"),
+    _text("digest"),  # sha256 of the octets in hex: what comes again is kept once
+    _text("target"),  # path of the collection that it was meant for, below the home: `work`
+    _text("href"),  # the name that it was to have, or empty
+    _text("source"),  # import, bulk, put
+    _text("origin"),  # which file or request, for people
+    _text("condition", ""),  # Clark name of the precondition that it failed, or empty
+    _text("reason"),
+    Column("octets", LargeBinary, nullable=False),
+    _number("size"),
+    _number("received"),
+    _text("actor", ""),
+)
+"""What an import or a bulk write could not take, kept until somebody mends or drops it."""
+Index("quarantine_digest", quarantine.c.owner, quarantine.c.target, quarantine.c.digest, unique=True)
+
+membership: Final = Table(
+    "membership",
+    METADATA,
+    _key("account"),
+    _key("name", Plain),  # of the group
+    sqlite_with_rowid=False,
+)
+"""Which groups accounts are in; a group is its name."""
+Index("membership_name", membership.c.name)
+
+second_factor: Final = Table(
+    "second_factor",
+    METADATA,
+    _key("account"),
+    _text("kind"),  # totp
+    Column("secret", LargeBinary, nullable=False),
+    _number("confirmed", 0),  # 1 once a code of it was typed
+    _number("last_step", 0),  # RFC 6238 §5.2: a code is taken once
+    _number("created"),
+)
+
+recovery_code: Final = Table(
+    "recovery_code",
+    METADATA,
+    _key("account"),
+    _key("hash", LargeBinary),  # keyed; the row goes when the code is used
+)
+
+external_identity: Final = Table(
+    "external_identity",
+    METADATA,
+    _key("issuer", Text),
+    _key("subject", Text),
+    _number("account"),
+    _number("created"),
+)
+"""Who an account is at an OpenID provider."""
+Index("external_identity_account", external_identity.c.account)
+
+web_session: Final = Table(
+    "web_session",
+    METADATA,
+    _key("id", LargeBinary),  # keyed hash of what the cookie holds
+    _number("account"),
+    _number("generation"),  # of the account when it signed in
+    _number("created"),
+    _number("expires"),
+    _number("last_used"),
+    _text("address", ""),
+    _text("client", ""),
+    _text("data", "{}"),  # JSON
+)
+Index("web_session_account", web_session.c.account)
+
+login_flow: Final = Table(
+    "login_flow",
+    METADATA,
+    _key("id", LargeBinary),  # keyed hash of the token in the page's address
+    Column("poll", LargeBinary, nullable=False),  # keyed hash of the token that the app polls with
+    _number("created"),
+    _number("expires"),
+    _text("client", ""),
+    _text("address", ""),
+    Column("account", BigInteger),  # who granted it
+    Column("result", LargeBinary),  # what the app gets, sealed; the row goes when it was fetched
+)
+"""Apps that wait for somebody to let them in (login flow v2)."""
+Index("login_flow_poll", login_flow.c.poll, unique=True)
+
+throttle: Final = Table(
+    "throttle",
+    METADATA,
+    _key("key", Plain),  # of whom failures are counted: `address …`, `account …`, `pair …`
+    _number("failures"),
+    _number("last"),
+    _number("until"),  # refused before this instant
+    sqlite_with_rowid=False,
+)
+Index("throttle_last", throttle.c.last)
+
+audit: Final = Table(
+    "audit",
+    METADATA,
+    Column("id", Identity, primary_key=True, autoincrement=True),
+    _number("at"),
+    _text("action"),
+    _text("account", ""),  # whom it concerns
+    _text("actor", ""),  # who did it
+    _text("address", ""),
+    _text("client", ""),
+    _text("detail", "{}"),  # JSON
+)
+"""The audit trail: rows are appended and, when they are old enough, removed; never changed."""
+Index("audit_at", audit.c.at)
+Index("audit_account", audit.c.account, audit.c.at)
+
+lease: Final = Table(
+    "lease",
+    METADATA,
+    _key("name", Text),  # of the work
+    _text("holder"),
+    _number("until"),  # whoever wants it may take it after this instant
+    _number("done", 0),  # when the work was last done
+)
+"""Work that one process does for all."""
