@@ -34,7 +34,8 @@ class Entry:
     detail: dict[str, Any]
 
 
-_INSERT: Final = Prepared(insert(audit).values({name: bindparam(name) for name in audit.c.keys() if name != "id"}))
+_FACTS: Final = [column.name for column in audit.c if column.name != "id"]
+_INSERT: Final = Prepared(insert(audit).values({name: bindparam(name) for name in _FACTS}))
 _LISTING: Final = Prepared(
     select(*audit.c)
     .where(
@@ -76,7 +77,7 @@ def listing(
 ) -> list[Entry]:
     """The entries with an id below `before`, the newest first: of one account, or of all."""
     rows = tx.all(_LISTING, every=int(account is None), name=account or "", since=since, before=before, limit=limit)
-    return [Entry(*columns, json.loads(detail)) for *columns, detail in rows]
+    return [Entry(*facts, detail=json.loads(detail)) for *facts, detail in rows]
 
 
 def purge(tx: Transaction, before: int) -> int:
