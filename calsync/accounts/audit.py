@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, or_, select
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from calsync.store.engine import Transaction
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """`at`: an instant. `account`: whom it concerns, `actor`: who did it. `detail`: facts by name, never a secret."""
 
     id: int
@@ -77,7 +75,7 @@ def listing(
 ) -> list[Entry]:
     """The entries with an id below `before`, the newest first: of one account, or of all."""
     rows = tx.all(_LISTING, every=int(account is None), name=account or "", since=since, before=before, limit=limit)
-    return [Entry(*facts, detail=json.loads(detail)) for *facts, detail in rows]
+    return [Entry._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
 def purge(tx: Transaction, before: int) -> int:
