@@ -19,6 +19,17 @@ class Busy(StoreError):
     """Another writer held the store for too long: 503, come back later."""
 
 
+class Again(Busy):
+    """The transaction was undone because of another one, or needs locks that it did not begin with: do it once more.
+
+    `owners`: ids of principals whose rows are to be locked first.
+    """
+
+    def __init__(self, message: str, owners: frozenset[int] = frozenset()) -> None:
+        super().__init__(message)
+        self.owners = owners
+
+
 class ReadOnly(StoreError):
     """The store can be read but not written."""
 

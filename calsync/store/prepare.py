@@ -1,4 +1,8 @@
-"""Bring an SQLite store to what this version of calsync needs: make it, check it, or back it up and migrate it."""
+"""Bring a store to what this version of calsync needs: make it, check it, or migrate it.
+
+An SQLite store is copied before it is migrated. A PostgreSQL database migrates in one transaction, which leaves it as
+it was where it fails.
+"""
 
 from __future__ import annotations
 
@@ -86,11 +90,14 @@ def _revision(connection: sqlite3.Connection, path: Path, chain: Chain) -> str |
     if "alembic_version" not in tables:
         raise StoreError(f"store: {path}: an SQLite database, but not one of calsync's")
     row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    revision = str(row[0]) if row else ""
+    return _known(str(row[0]) if row else "", str(path), chain)
+
+
+def _known(revision: str, place: str, chain: Chain) -> str:
     if revision not in chain.revisions:
         raise NewerSchema(
-            f"store: {path}: written by a newer calsync (schema {revision}, this one knows up to {chain.head}); "
-            "install that version, or restore the copy that it made before migrating"
+            f"store: {place}: written by a newer calsync (schema {revision}, this one knows up to {chain.head}); "
+            "install that version, or restore the copy that was made before migrating"
         )
     return revision
 
@@ -122,7 +129,33 @@ def _stamp(core: Connection, revision: str) -> None:
         "\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)\n"
         ")"
     )
-    core.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (revision,))
+    core.exec_driver_sql(f"INSERT INTO alembic_version (version_num) VALUES ('{revision}')")
+
+
+def prepare_postgresql(url: str, place: str, *, create: bool = True, chain: Chain = CHAIN) -> None:
+    """The same for a PostgreSQL database, which exists. `place`: how messages name it. Raises `psycopg.Error` too."""
+    from sqlalchemy import create_engine, inspect, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+    with engine.connect() as core:
+        if inspect(core).has_table("alembic_version"):
+            found = core.execute(text("SELECT version_num FROM alembic_version")).scalar()
+            if _known(str(found or ""), place, chain) == chain.head:
+                return
+        elif not create:
+            raise StoreError(f"store: {place}: there is no store (calsync serve makes one)")
+    with engine.begin() as core:
+        # Several processes may start at once: the one that makes this table first keeps the others waiting.
+        core.execute(text("CREATE TABLE IF NOT EXISTS calsync_preparing (one BIGINT PRIMARY KEY)"))
+        core.execute(text("LOCK TABLE calsync_preparing IN ACCESS EXCLUSIVE MODE"))
+        if not inspect(core).has_table("alembic_version"):
+            METADATA.create_all(core)
+            _stamp(core, chain.head)
+            return
+        found = core.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if _known(str(found or ""), place, chain) != chain.head:
+            chain.upgrade(core)
 
 
 @contextlib.contextmanager

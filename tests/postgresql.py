@@ -1,0 +1,108 @@
+"""A PostgreSQL server of the tests' own: Debian's, in a folder that goes with it, on a Unix socket and loopback."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+
+
+def binary(name: str) -> Path | None:
+    """A program of the newest server that is installed."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1]
+    elsewhere = shutil.which(name)
+    return Path(elsewhere) if elsewhere else None
+
+
+def required() -> None:
+    """Skip where there is no server; under CALSYNC_TEST_ALL that is a failure."""
+    if binary("initdb") is None:
+        reason = "no PostgreSQL server is installed (apt install postgresql)"
+        if os.environ.get("CALSYNC_TEST_ALL"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+
+
+def _as_postgres() -> Callable[[], None] | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    user = pwd.getpwnam("postgres")
+
+    def become() -> None:
+        os.setgroups([])
+        os.setgid(user.pw_gid)
+        os.setuid(user.pw_uid)
+
+    return become
+
+
+@dataclass
+class Cluster:
+    """A server with databases that are made on demand. `fast`: no fsync, for what no crash is to be survived."""
+
+    fast: bool = True
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="calsync-pg-")))
+    port: int = 0
+
+    def start(self) -> None:
+        """Make the cluster at the first start; a start after a crash recovers it."""
+        if not self.port:
+            if os.geteuid() == 0:
+                user = pwd.getpwnam("postgres")
+                os.chown(self.folder, user.pw_uid, user.pw_gid)
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+            self._run(
+                "initdb", "-D", f"{self.folder}/data", "-U", "calsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
+            )
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
+        if self.fast:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        """`fast`, or `immediate`: as a crash."""
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        self.stop("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def database(self) -> str:
+        """The URL of a new, empty database."""
+        name = f"t{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return f"postgresql://calsync@127.0.0.1:{self.port}/{name}"
+
+    def _run(self, name: str, *arguments: str) -> None:
+        program = binary(name)
+        assert program is not None
+        done = subprocess.run(
+            [str(program), *arguments],
+            preexec_fn=_as_postgres(),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{name}: {done.stderr}"
