@@ -457,3 +457,31 @@ lease: Final = Table(
     _number("done", 0),  # when the work was last done
 )
 """Work that one process does for all."""
+
+quota: Final = Table(
+    "quota",
+    METADATA,
+    _key("principal"),
+    Column("octets", BigInteger),  # NULL: as the configuration says; 0: no bound
+    Column("items", BigInteger),
+    Column("collections", BigInteger),
+)
+"""Bounds of single users, before those of the configuration."""
+
+job: Final = Table(
+    "job",
+    METADATA,
+    _key("id"),  # random: no counter that all writers would share
+    _text("kind"),
+    _text("payload"),  # JSON
+    _number("owner"),  # whose change asked for it
+    _number("created"),
+    _number("due"),  # not before this instant
+    _number("attempts", 0),
+    _number("dead", 0),  # 1: given up
+    _text("holder", ""),  # the process that runs it
+    _number("held", 0),  # until when it may
+    _text("error", ""),
+)
+"""Side effects of writes, done after the commit: written in the transaction that wants them."""
+Index("job_due", job.c.dead, job.c.due)

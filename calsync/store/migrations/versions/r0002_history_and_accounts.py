@@ -173,3 +173,27 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="web_session_key"),
     )
     op.create_index("web_session_account", "web_session", ["account"], unique=False)
+    op.create_table(
+        "quota",
+        sa.Column("principal", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("octets", sa.BigInteger(), nullable=True),
+        sa.Column("items", sa.BigInteger(), nullable=True),
+        sa.Column("collections", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("principal", name="quota_key"),
+    )
+    op.create_table(
+        "job",
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("kind", PLAIN, nullable=False),
+        sa.Column("payload", PLAIN, nullable=False),
+        sa.Column("owner", sa.BigInteger(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.Column("due", sa.BigInteger(), nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("dead", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("holder", PLAIN, server_default="", nullable=False),
+        sa.Column("held", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("error", PLAIN, server_default="", nullable=False),
+        sa.PrimaryKeyConstraint("id", name="job_key"),
+    )
+    op.create_index("job_due", "job", ["dead", "due"], unique=False)
