@@ -1,25 +1,44 @@
-"""Who a request is from: Basic credentials or an external login, asked of the configured auth back end."""
+"""Who a request is from: Basic or Bearer credentials or an external login, asked of the configured auth back end.
+
+401 is said only where credentials do not hold. Where that cannot be told now (no store, no back end, too many checks)
+it is 503, and 429 where too many did not hold: phones ask their owners for another password after a 401.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from calsync import upstream
-from calsync.accounts.passwords import TooManyChecks
+from calsync.accounts.accounts import BackendDown, Identity, Throttled, TooManyChecks
+from calsync.store.errors import StoreError
 from calsync.upstream import logger
-from calsync.webdav.errors import ServiceUnavailable, Unauthorized
+from calsync.webdav.errors import DavError, ServiceUnavailable, Unauthorized
+
+#: Characters of a name that the log shows; anybody can send a long one.
+_SHOWN = 128
 
 
 class Denied(Unauthorized):
-    """Credentials that did not hold; `delay` seconds pass before the answer leaves (the runner waits, not a worker)."""
+    """Credentials that did not hold; `delay` seconds pass before the answer leaves (the runner waits, not a worker).
 
-    def __init__(self, hint: str, delay: float) -> None:
+    `bearer`: they were a bearer token.
+    """
+
+    def __init__(self, hint: str, delay: float, *, bearer: bool = False) -> None:
         super().__init__(hint)
         self.delay = delay
+        self.bearer = bearer
+
+
+class Throttling(DavError):
+    """Too many credentials that did not hold came from there (RFC 6585 §4)."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("too many failed logins", status=429, headers={"Retry-After": str(retry_after)})
 
 
 def basic(header: str) -> tuple[str, str] | None:
@@ -46,37 +65,77 @@ def basic(header: str) -> tuple[str, str] | None:
     return name, password
 
 
+def address_of(environ: Mapping[str, Any]) -> str:
+    """The client's address, as a proxy tells it; the server lets only known proxies speak."""
+    forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
+    if forwarded:
+        # The last that was added is what our own proxy saw; what is before it, anybody can write.
+        return _without_port(forwarded.rpartition(",")[2].strip())
+    return str(environ.get("HTTP_X_REMOTE_ADDR") or environ.get("REMOTE_ADDR", ""))
+
+
+def _without_port(text: str) -> str:
+    """Some proxies add the port, and each connection has another one: `192.0.2.1:50000`, `[2001:db8::1]:50000`."""
+    if text.startswith("["):
+        return text[1:].partition("]")[0]
+    return text.partition(":")[0] if text.count(":") == 1 else text
+
+
 def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay: float) -> upstream.Login:
     """The login of a request; its user is empty for an anonymous one.
 
-    Raises `Denied` where credentials were sent and did not hold.
+    Raises `Denied` where credentials were sent and did not hold, `Throttling`, and `ServiceUnavailable`.
     """
-    remote = str(environ.get("REMOTE_ADDR", ""))
+    remote = address_of(environ)
+    client = str(environ.get("HTTP_USER_AGENT", ""))
     external = backend.get_external_login(dict(environ))
+    header = str(environ.get("HTTP_AUTHORIZATION", ""))
+    bearer = getattr(backend, "bearer", None)
     if external:
         credentials: tuple[str, str] | None = (external[0] or "", external[1] or "")
+    elif bearer is not None and header[:7].lower() == "bearer ":  # RFC 6750 §2.1
+        token = header[7:].strip()
+        found = _told(lambda: _own(bearer(token, remote, client)))
+        return _checked(found, "bearer token", remote, delay, bearer=True)
     else:
-        credentials = basic(str(environ.get("HTTP_AUTHORIZATION", "")))
+        credentials = basic(header)
     if credentials is None or not credentials[0]:
         return upstream.Login("")
     name, password = credentials
-    found = _ask(backend, name, password, remote)
+    own = getattr(backend, "authenticate", None)
+    if own is None:
+        found = _told(lambda: upstream.login(backend, name, password, remote))
+    else:
+        found = _told(lambda: _own(own(name, password, remote, client)))
+    return _checked(found, name, remote, delay)
+
+
+def _checked(found: upstream.Login, name: str, remote: str, delay: float, *, bearer: bool = False) -> upstream.Login:
     if not found.user:
         # One line that fail2ban can read.
-        logger.warning("Failed login attempt from %s: %r", remote or "unknown", name)
-        raise Denied("wrong login or password", delay * (0.5 + random.random()))
+        logger.warning("Failed login attempt from %s: %r", remote or "unknown", name[:_SHOWN])
+        raise Denied("wrong login or password", delay * (0.5 + random.random()), bearer=bearer)
     if "/" in found.user or found.user in (".", "..") or found.user.startswith("."):
         raise Denied(f"the name {found.user!r} cannot be part of a URL", delay)
     return found
 
 
-def _ask(backend: upstream.auth.BaseAuth, name: str, password: str, remote: str) -> upstream.Login:
-    own = getattr(backend, "authenticate", None)
-    if own is None:
-        return upstream.login(backend, name, password, remote)
+def _own(identity: Identity | None) -> upstream.Login:
+    if identity is None:
+        return upstream.Login("", method="calsync")
+    return upstream.Login(identity.name, identity.groups, "calsync", identity)
+
+
+def _told(ask: Callable[[], upstream.Login]) -> upstream.Login:
+    """What the back end says, or the answer where it cannot say anything."""
     try:
-        identity = own(name, password, remote)
+        return ask()
+    except Throttled as error:
+        raise Throttling(error.retry_after) from error
     except TooManyChecks as error:
         # Passwords are dear to check; a flood of wrong ones must not become a 401 for those who know theirs.
         raise ServiceUnavailable(str(error), headers={"Retry-After": "5"}) from error
-    return upstream.Login("", method="calsync") if identity is None else upstream.Login(identity.name, method="calsync")
+    except (BackendDown, StoreError, OSError, RuntimeError) as error:
+        # Radicale's own back ends raise RuntimeError where a server does not answer.
+        logger.error("nobody can log in: %s", error)
+        raise ServiceUnavailable("logins cannot be checked now", headers={"Retry-After": "30"}) from error

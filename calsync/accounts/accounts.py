@@ -3,172 +3,77 @@
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import time
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Protocol
 
-from calsync.accounts import names, passwords, rows, tokens
+from calsync.accounts import administration, groups, passwords, rows, tokens
+from calsync.accounts.administration import (
+    AccountExists,
+    Administration,
+    BadLabel,
+    BadRole,
+    NoSuchAccount,
+    NoSuchToken,
+)
 from calsync.accounts.credentials import Credentials, Identity, Verified
+from calsync.accounts.passwords import TooManyChecks
+from calsync.accounts.policy import Policy
 from calsync.accounts.rows import Account, Token
+from calsync.accounts.throttle import Throttle, Throttled
 from calsync.accounts.uses import Uses
-from calsync.store import meta, principals
 from calsync.store.engine import Store, Transaction
 from calsync.store.errors import StoreError
 
 _log: Final = logging.getLogger("calsync.accounts")
 
 
-class NoSuchAccount(LookupError):
-    """There is no account of that name; the message says so, for people."""
+class BackendDown(RuntimeError):
+    """The back end that knows main passwords does not answer: 503, never 401. The message is for the log."""
 
 
-class NoSuchToken(LookupError):
-    """The account has no such app password; the message says so, for people."""
+@dataclass(frozen=True, slots=True)
+class External:
+    """Whom a back end vouches for: the account's name, and the groups that it tells; None where it tells none."""
+
+    name: str
+    groups: frozenset[str] | None = None
 
 
-class AccountExists(ValueError):
-    """There is an account of that name, or of one that differs only in case; the message says so, for people."""
+class MainPasswords(Protocol):
+    """A back end that knows the main passwords: LDAP, htpasswd, …"""
+
+    def check(self, name: str, password: str, address: str) -> External | None:
+        """Who this is, or None. Raises `BackendDown` where it cannot say."""
 
 
-class Accounts:
-    """The accounts of a store. One object a process, for it remembers what it verified."""
+class Accounts(Administration):
+    """The accounts of a store. One object a process, for it remembers what it verified.
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._key = store.secret("credential")
+    `main` knows the main passwords; None: the accounts' own, hashed with argon2id.
+    """
+
+    def __init__(self, store: Store, main: MainPasswords | None = None, *, policy: Policy | None = None) -> None:
+        super().__init__(store, policy=policy)
+        self._main = main
         self._credentials = Credentials()
-        self._uses = Uses(store)
-
-    # --- administration -----------------------------------------------------------------------------------------------
-
-    def create(
-        self, name: str, password: str | None, *, email: str = "", displayname: str = "", role: str = "user"
-    ) -> Account:
-        """A new account, and its principal where there is none of that name.
-
-        Without a password only app passwords log in. Raises `BadName`, `BadPassword` and `AccountExists`.
-        """
-        name = names.checked(name)
-        key = names.folded(name)
-        stored = None if password is None else passwords.hashed(password)
-        with self._store.write() as tx:
-            row = tx.first(rows.BY_NAME, name_key=key)
-            if row is not None:
-                raise AccountExists(f"there is an account {rows.account_of(row).name!r} already")
-            principal = principals.find(tx, name) or principals.create(tx, name)
-            tx.run(
-                rows.INSERT,
-                id=meta.count(tx, "account"),
-                principal=principal.id,
-                name=principal.name,
-                name_key=key,
-                password=stored,
-                email=email,
-                displayname=displayname,
-                role=role,
-                disabled=0,
-                generation=1,
-                created=int(time.time()),
-            )
-            return self._existing(tx, name)
-
-    def listing(self) -> list[Account]:
-        """All accounts by name."""
-        with self._store.read() as tx:
-            return [rows.account_of(row) for row in tx.all(rows.ALL)]
-
-    def find(self, name: str) -> Account | None:
-        """The account of that name, in whatever case, or None."""
-        with self._store.read() as tx:
-            row = tx.first(rows.BY_NAME, name_key=names.folded(name))
-            return None if row is None else rows.account_of(row)
-
-    def set_password(self, name: str, password: str | None) -> None:
-        """Change the password (None: only app passwords log in). Raises `NoSuchAccount` and `BadPassword`."""
-        stored = None if password is None else passwords.hashed(password)
-        with self._store.write() as tx:
-            tx.run(rows.SET_PASSWORD, account_id=self._existing(tx, name).id, new=stored)
-
-    def set_disabled(self, name: str, disabled: bool) -> None:
-        """Refuse every login of the account, or take them again. Raises `NoSuchAccount`."""
-        with self._store.write() as tx:
-            tx.run(rows.SET_DISABLED, account_id=self._existing(tx, name).id, state=int(disabled))
-
-    def remove(self, name: str) -> Account:
-        """Remove the account and its app passwords.
-
-        The principal stays with its data, and a new account of the name finds it: whoever wants the data gone deletes
-        the principal (`principals.delete`). Raises `NoSuchAccount`.
-        """
-        with self._store.write() as tx:
-            account = self._existing(tx, name)
-            tx.run(rows.DELETE_TOKENS, of_account=account.id)
-            tx.run(rows.DELETE, account_id=account.id)
-            return account
-
-    # --- app passwords ------------------------------------------------------------------------------------------------
-
-    def add_token(
-        self, name: str, label: str, *, expires: int | None = None, scope: str = "all", read_only: bool = False
-    ) -> tuple[str, Token]:
-        """A new app password: the text to show, this once, and what is kept. Raises `NoSuchAccount`.
-
-        A scope other than `all` and `read_only` are kept, but such an app password is refused until they are enforced.
-        """
-        with self._store.write() as tx:
-            account = self._existing(tx, name)
-            secret = tokens.generate()
-            while tx.first(rows.TOKEN, token=secret.prefix) is not None:
-                secret = tokens.generate()
-            tx.run(
-                rows.INSERT_TOKEN,
-                id=secret.prefix,
-                account=account.id,
-                kind="app",
-                label=label,
-                hash=secret.hashed(self._key),
-                scope=json.dumps(scope),
-                read_only=int(read_only),
-                expires=expires,
-                created=int(time.time()),
-                last_used=None,
-                last_address="",
-                last_client="",
-                revoked=0,
-            )
-            row = tx.first(rows.TOKEN, token=secret.prefix)
-            assert row is not None
-            return secret.text, rows.token_of(row)
-
-    def tokens(self, name: str) -> list[Token]:
-        """The app passwords of an account, the revoked ones too, the oldest first. Raises `NoSuchAccount`."""
-        with self._store.read() as tx:
-            return [rows.token_of(row) for row in tx.all(rows.TOKENS, of_account=self._existing(tx, name).id)]
-
-    def revoke(self, name: str, token: str) -> None:
-        """Refuse an app password from now on, everywhere. `token` is its id. Raises `NoSuchAccount`, `NoSuchToken`."""
-        with self._store.write() as tx:
-            account = self._existing(tx, name)
-            if not tx.run(rows.REVOKE, token=token.lower(), of_account=account.id):
-                raise NoSuchToken(f"{account.name!r} has no app password {token!r} that could be revoked")
-            tx.run(rows.FORGET_LOGINS, account_id=account.id)
+        self._uses = Uses(store, audit_days=self.policy.audit_days)
+        self.throttle = Throttle(store, active=self.policy.throttle)
 
     def flush(self) -> None:
-        """Write the last uses that have gathered; at shutdown."""
+        """Write what has gathered; at shutdown."""
         self._uses.flush()
+        self.throttle.flush()
 
-    # --- logins -------------------------------------------------------------------------------------------------------
+    def authenticate(self, login: str, password: str, *, address: str = "", client: str = "") -> Identity | None:
+        """Who a device is, or None. `address` is the client's, `client` what it calls itself.
 
-    def authenticate(self, login: str, password: str, *, address: str = "") -> Identity | None:
-        """Who this is, or None. `address` is the client's.
-
-        What was verified before costs one row; anything else argon2 once, whether there is such an account or not, but
-        for an app password that is good or was. Raises `TooManyChecks` where too many wait for theirs.
+        What was verified before costs one row; an app password a keyed hash; anything else argon2 once, whether there
+        is such an account or not. Raises `Throttled`, `TooManyChecks`, `BackendDown` and `StoreError`.
         """
         if not _is_text(login) or not _is_text(password):
-            passwords.verify_nobody("")
-            return None
+            login = password = ""
         now = int(time.time())
         key = self._credentials.key(login, password)
         verified = self._credentials.get(key)
@@ -176,14 +81,54 @@ class Accounts:
             self._credentials.forget(key)
             verified = None
         if verified is None:
-            verified = self._verified(login, password, now)
+            verified = self._verified(login, password, address, now)
             if verified is None:
                 return None
             self._credentials.remember(key, verified)
-        identity = verified.identity
-        if identity.token is not None:
-            self._uses.note(identity.token, address, now)
-        return identity
+        self._uses.note(verified.identity, address, client, now)
+        return verified.identity
+
+    def sign_in(self, login: str, password: str, *, address: str = "", client: str = "") -> Identity | None:
+        """Who a person at the sign-in page is, or None: main passwords only, whatever devices may use.
+
+        Nothing of it is remembered. Raises as `authenticate` does.
+        """
+        if not _is_text(login) or not _is_text(password):
+            login = password = ""
+        now = int(time.time())
+        verified = self._by_main(login, password, address, now)
+        if verified is None:
+            return None
+        self._uses.note(verified.identity, address, client, now)
+        return verified.identity
+
+    def identity_of_token(self, typed: str, *, address: str = "", client: str = "") -> Identity | None:
+        """Whose app password this is, where it comes without a name (`Authorization: Bearer`)."""
+        now = int(time.time())
+        key = self._credentials.key("\0", typed) if _is_text(typed) else b""
+        verified = self._credentials.get(key)
+        if verified is None or not self._holds(verified, now):
+            self._credentials.forget(key)
+            verified = self._by_token(None, typed, now)
+            if verified is None:
+                return None
+            self._credentials.remember(key, verified)
+        self._uses.note(verified.identity, address, client, now)
+        return verified.identity
+
+    def identity_of(self, name: str) -> Identity | None:
+        """The account itself, unlimited, as somebody else has verified it; None where it may not log in."""
+        with self._store.read() as tx:
+            account = administration.found(tx, name)
+            return None if account is None or account.disabled else _identity(tx, account)
+
+    def generation_of(self, account: int) -> int | None:
+        """The number under which whatever was verified of an account holds; None where it may not log in."""
+        with self._store.read() as tx:
+            row = tx.first(rows.GENERATION, account_id=account)
+        return None if row is None else int(row[0])
+
+    # --- what is verified ---------------------------------------------------------------------------------------------
 
     def _holds(self, verified: Verified, now: int) -> bool:
         if verified.expires is not None and now >= verified.expires:
@@ -192,39 +137,106 @@ class Accounts:
             row = tx.first(rows.GENERATION, account_id=verified.identity.account)
         return row is not None and row[0] == verified.generation
 
-    def _verified(self, login: str, password: str, now: int) -> Verified | None:
-        secret = tokens.read(password)
-        with self._store.read() as tx:
-            row = tx.first(rows.BY_NAME, name_key=names.folded(login))
-            account = None if row is None else rows.account_of(row)
-            found = None if secret is None else tx.first(rows.TOKEN, token=secret.prefix)
-            stored = None if account is None else tx.first(rows.PASSWORD, account_id=account.id)
-        if secret is not None and found is not None and hmac.compare_digest(found[-1], secret.hashed(self._key)):
-            return _by_token(account, rows.token_of(found), now)
-        if account is None or stored is None or stored[0] is None:
-            passwords.verify_nobody(password)
+    def _verified(self, login: str, password: str, address: str, now: int) -> Verified | None:
+        verified = self._by_token(login, password, now)
+        if verified is not None:
+            return verified if verified.generation else None
+        if self.policy.dav_main_password == "no":
+            # Nobody's is taken, so the answer tells nothing, need cost nothing, and is no guess: counted as one, a
+            # phone that keeps on trying would close the sign-in page to its owner.
             return None
-        if not passwords.verify(stored[0], password) or account.disabled:
-            if tokens.is_mistyped(password):
+        verified = self._by_main(login, password, address, now)
+        if verified is None:
+            return None
+        if self.policy.second_step and self._has_second_step(verified.identity):
+            # Otherwise the password alone would open what the second step is there to keep closed.
+            _log.info("accounts: %r has a second step: devices need app passwords", verified.identity.name)
+            return None
+        if self.policy.dav_main_password == "yes":
+            return verified
+        if any(token.works(now) for token in self.tokens(verified.identity.name)):
+            _log.info("accounts: %r has app passwords: the main one is for the web only", verified.identity.name)
+            return None
+        return verified
+
+    def _has_second_step(self, identity: Identity) -> bool:
+        with self._store.read() as tx:
+            return tx.first(rows.SECOND_STEP, account_id=identity.account) is not None
+
+    def _by_token(self, login: str | None, typed: str, now: int) -> Verified | None:
+        """What an app password opens; None where it is none, generation 0 where it is one that is void."""
+        secret = tokens.read(typed)
+        if secret is None:
+            return None
+        with self._store.read() as tx:
+            found = tx.first(rows.TOKEN, token=secret.prefix)
+            if found is None or not hmac.compare_digest(found[-1], secret.hashed(self._key)):
+                return None
+            token = rows.token_of(found)
+            row = tx.first(rows.BY_ID, account_id=token.account)
+            if row is None:
+                return None
+            account = rows.account_of(row)
+            refusal = _refusal(account, token, login, now)
+            if not refusal:
+                return Verified(_identity(tx, account, token), account.generation, token.expires)
+        _log.info("accounts: app password %s (%s) of %r refused: %s", token.id, token.label, account.name, refusal)
+        return None if login is None else _VOID
+
+    def _by_main(self, login: str, password: str, address: str, now: int) -> Verified | None:
+        standing = self.throttle.check(login, address)
+        with self._store.read() as tx:
+            account = administration.found(tx, login)
+        if self._main is None:
+            good = self._own_password(account, password)
+        else:
+            account, good = self._ask(self._main, login, password, address, account)
+        if account is None or not good or account.disabled:
+            self.throttle.failed(standing, account.name if account else "", address)
+            if account is not None and tokens.is_mistyped(password):
                 _log.info("accounts: %r logged in with what looks like an app password, mistyped", account.name)
             return None
-        if passwords.needs_rehash(stored[0]):
+        self.throttle.succeeded(standing)
+        with self._store.read() as tx:
+            identity = _identity(tx, account)
+        expires = None if self._main is None else now + self.policy.remember
+        return Verified(identity, account.generation, expires)
+
+    def _ask(
+        self, main: MainPasswords, login: str, password: str, address: str, account: Account | None
+    ) -> tuple[Account | None, bool]:
+        # A back end may tell Anna from anna; once there is an account, its name is the one that counts there.
+        external = main.check(account.name if account is not None else login, password, address)
+        if external is None:
+            return account, False
+        return self.ensure(external.name, groups=external.groups), True
+
+    def _own_password(self, account: Account | None, password: str) -> bool:
+        cost = self.policy.argon2
+        stored = None
+        if account is not None:
+            with self._store.read() as tx:
+                stored = tx.first(rows.PASSWORD, account_id=account.id)
+        if account is None or stored is None or stored[0] is None:
+            passwords.verify_nobody(password, cost)
+            return False
+        if not passwords.verify(stored[0], password, cost):
+            return False
+        if passwords.needs_rehash(stored[0], cost):
             self._rehash(account, stored[0], password)
-        return Verified(Identity(account.name, account.id), account.generation)
+        return True
 
     def _rehash(self, account: Account, old: str, password: str) -> None:
-        new = passwords.hashed(password)
+        new = passwords.hashed(password, self.policy.argon2)
         try:
             with self._store.write() as tx:
                 tx.run(rows.REHASH, account_id=account.id, old=old, new=new)
         except StoreError as error:
             _log.warning("accounts: the password of %r keeps its old hash: %s", account.name, error)
 
-    def _existing(self, tx: Transaction, name: str) -> Account:
-        row = tx.first(rows.BY_NAME, name_key=names.folded(name))
-        if row is None:
-            raise NoSuchAccount(f"there is no account {name!r}")
-        return rows.account_of(row)
+
+#: An app password that was presented whole, and opens nothing any more: no guess, so it is not counted as one.
+_VOID: Final = Verified(Identity("", 0), 0)
 
 
 def _is_text(typed: str) -> bool:
@@ -235,27 +247,40 @@ def _is_text(typed: str) -> bool:
     return True
 
 
-def _by_token(account: Account | None, token: Token, now: int) -> Verified | None:
-    """Whether a token that was presented whole lets this account in."""
-    if account is None or token.account != account.id or account.disabled:
-        return None
-    refusal = _refusal(token, now)
-    if refusal:
-        _log.info("accounts: app password %s (%s) of %r refused: %s", token.id, token.label, account.name, refusal)
-        return None
-    identity = Identity(account.name, account.id, token.id, token.scope, token.read_only)
-    return Verified(identity, account.generation, token.expires)
+def _identity(tx: Transaction, account: Account, token: Token | None = None) -> Identity:
+    member = groups.of(tx, account.id)
+    if token is None:
+        return Identity(account.name, account.id, role=account.role, groups=member)
+    return Identity(account.name, account.id, token.id, token.label, token.scope, token.read_only, account.role, member)
 
 
-def _refusal(token: Token, now: int) -> str:
+def _refusal(account: Account, token: Token, login: str | None, now: int) -> str:
+    """Why a token that was presented whole does not let this login in."""
+    if account.disabled:
+        return "the account is disabled"
+    if login is not None and not administration.is_name(account, login):
+        return f"it was used as {login[:50]!r}"
     if token.revoked:
         return "revoked"
-    if token.expires is not None and now >= token.expires:
+    if not token.works(now):
         return "expired"
-    if token.scope != "all" or token.read_only:
-        # Better refused than too powerful: nothing enforces these yet.
-        return "its scope cannot be enforced yet"
     return ""
 
 
-__all__ = ["Account", "AccountExists", "Accounts", "Identity", "NoSuchAccount", "NoSuchToken", "Token"]
+__all__ = [
+    "Account",
+    "AccountExists",
+    "Accounts",
+    "BackendDown",
+    "BadLabel",
+    "BadRole",
+    "External",
+    "Identity",
+    "MainPasswords",
+    "NoSuchAccount",
+    "NoSuchToken",
+    "Policy",
+    "Throttled",
+    "Token",
+    "TooManyChecks",
+]

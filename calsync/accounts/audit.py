@@ -1,17 +1,20 @@
 """The audit trail: who signed in, failed, made and revoked tokens, changed passwords and rights, took data out.
 
-Rows are appended in the transaction that does what they tell, and never changed; `purge` removes what is older than
-the retention asks for.
+Rows are appended in the transaction that does what they tell, and never changed, but that a user who is removed with
+all data is no longer named in them; `purge` removes what is older than the retention asks for.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import bindparam, delete, insert, or_, select, update
 
+from calsync.accounts import rows
+from calsync.store.names import folded
 from calsync.store.schema import audit
 from calsync.store.statement import Prepared
 
@@ -32,6 +35,8 @@ class Entry(NamedTuple):
     detail: dict[str, Any]
 
 
+_PAGE: Final = 200
+
 _FACTS: Final = [column.name for column in audit.c if column.name != "id"]
 _INSERT: Final = Prepared(insert(audit).values({name: bindparam(name) for name in _FACTS}))
 _LISTING: Final = Prepared(
@@ -43,6 +48,14 @@ _LISTING: Final = Prepared(
     )
     .order_by(audit.c.id.desc())
     .limit(bindparam("limit"))
+)
+_FORGET: Final = (
+    Prepared(
+        update(audit)
+        .where(audit.c.account == bindparam("name"))
+        .values(account=bindparam("gone"), address="", client="", detail="{}")
+    ),
+    Prepared(update(audit).where(audit.c.actor == bindparam("name")).values(actor=bindparam("gone"))),
 )
 _PURGE: Final = Prepared(delete(audit).where(audit.c.at < bindparam("before")))
 
@@ -71,13 +84,41 @@ def note(
 
 
 def listing(
-    tx: Transaction, *, account: str | None = None, since: int = 0, before: int = 2**62, limit: int = 200
+    tx: Transaction, *, account: str | None = None, since: int = 0, before: int = 2**62, limit: int = _PAGE
 ) -> list[Entry]:
     """The entries with an id below `before`, the newest first: of one account, or of all."""
     rows = tx.all(_LISTING, every=int(account is None), name=account or "", since=since, before=before, limit=limit)
     return [Entry._make((*row[:-1], json.loads(row[-1]))) for row in rows]
 
 
+def chosen(
+    tx: Transaction, *, account: str | None = None, since: int = 0, actions: Sequence[str] | None = None, limit: int
+) -> list[Entry]:
+    """The newest entries, the newest first: of an account in whatever case, and of some actions only."""
+    found: list[Entry] = []
+    before = 2**62
+    if account is not None:
+        row = tx.first(rows.BY_NAME, name_key=folded(account))
+        account = account if row is None else rows.account_of(row).name
+    while len(found) < limit:
+        page = listing(tx, account=account, since=since, before=before)
+        found += [entry for entry in page if not actions or entry.action in actions]
+        if len(page) < _PAGE:
+            break
+        before = page[-1].id
+    return found[:limit]
+
+
 def purge(tx: Transaction, before: int) -> int:
     """Remove what is older than an instant; how many entries that were."""
     return tx.run(_PURGE, before=before)
+
+
+#: In place of the name of somebody who was removed with all data.
+GONE: Final = "(removed)"
+
+
+def forget(tx: Transaction, name: str) -> None:
+    """Take a name out of the trail, with the addresses and facts of its entries."""
+    for statement in _FORGET:
+        tx.run(statement, name=name, gone=GONE)

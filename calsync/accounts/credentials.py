@@ -15,6 +15,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
 
+from calsync.accounts.scopes import ALL, Scope
+
 SIZE: Final = 4096
 
 
@@ -22,14 +24,22 @@ SIZE: Final = 4096
 class Identity:
     """Who a request is from. `name` is the account's, whatever case was typed; `token` the app password's id or None.
 
-    `scope` and `read_only` are the app password's; `all` and False until anything else can be enforced.
+    `label`, `scope` and `read_only` are the app password's; `role` and `groups` the account's.
     """
 
     name: str
     account: int
     token: str | None = None
-    scope: str = "all"
+    label: str = ""
+    scope: Scope = ALL
     read_only: bool = False
+    role: str = "user"
+    groups: frozenset[str] = frozenset()
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether it may less than the account itself."""
+        return self.read_only or self.scope.kind != "all"
 
 
 @dataclass(frozen=True, slots=True)

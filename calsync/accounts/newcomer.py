@@ -7,12 +7,14 @@ that looks empty; the address book comes before them, since macOS takes the firs
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from calsync.store import collections
 from calsync.store.collections import HOME, Collection
 from calsync.store.engine import Transaction
+from calsync.store.errors import OverQuota
 from calsync.store.principals import Principal
 from calsync.webdav.multistatus import escape
 from calsync.webdav.names import D
@@ -42,12 +44,13 @@ DEFAULT: Final = (
 def provision(tx: Transaction, principal: Principal, predefined: Sequence[First] | None = None) -> list[Collection]:
     """Make the first collections of a home: `predefined`, or `DEFAULT` where that is None. What was made.
 
-    A home that holds something already is left alone.
+    A home that holds something already is left alone. No more are made than a quota allows.
     """
     if collections.children(tx, principal.id):
         return []
     wanted = DEFAULT if predefined is None else predefined
-    return [
-        collections.create(tx, principal, HOME, first.name, first.kind, first.components, first.properties)
-        for first in wanted
-    ]
+    made: list[Collection] = []
+    with suppress(OverQuota):
+        for one in wanted:
+            made.append(collections.create(tx, principal, HOME, one.name, one.kind, one.components, one.properties))
+    return made

@@ -1,25 +1,40 @@
 """Passwords: argon2id, as OWASP's first choice has it, bounded so that a flood of logins cannot eat the memory.
 
-Parameters: 19 MiB, two passes, one lane: about 25 ms on a small server. They can be raised at any time; `needs_rehash`
-then says so at the next login of each account.
+By default 19 MiB, two passes, one lane: about 25 ms on a small server. `[auth] password_…` sets others at any time;
+`needs_rehash` then says so at the next login of each account.
 """
 
 from __future__ import annotations
 
+import secrets
 import threading
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-# OWASP Password Storage Cheat Sheet: argon2id, m=19456 (KiB), t=2, p=1.
-_HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1, hash_len=32, salt_len=16, type=Type.ID)
+from calsync.accounts import foreign_hashes
 
-# Well formed, of the same cost, and the hash of nothing.
-_NOBODY: Final = "$argon2id$v=19$m=19456,t=2,p=1$" + "A" * 22 + "$" + "A" * 43
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """What a check costs: `memory` in KiB, `time` in passes, `lanes` that are computed side by side."""
+
+    memory: int = 19_456
+    time: int = 2
+    lanes: int = 1
+
+
+#: OWASP Password Storage Cheat Sheet: argon2id, m=19456 (KiB), t=2, p=1.
+DEFAULT: Final = Parameters()
+
+# No letters that look like digits, nothing that needs a second keyboard layer on a phone.
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
 MAX_LENGTH: Final = 1024
 
@@ -61,37 +76,57 @@ def _turn() -> Iterator[None]:
         _places.release()
 
 
-def hashed(password: str) -> str:
+@lru_cache(maxsize=8)
+def _hasher(cost: Parameters) -> PasswordHasher:
+    return PasswordHasher(cost.time, cost.memory, cost.lanes, hash_len=32, salt_len=16, type=Type.ID)
+
+
+def _nobody(cost: Parameters) -> str:
+    """Well formed, of the same cost, and the hash of nothing."""
+    return f"$argon2id$v=19$m={cost.memory},t={cost.time},p={cost.lanes}$" + "A" * 22 + "$" + "A" * 43
+
+
+def made_up() -> str:
+    """A password for a person: 99 random bits in groups that can be typed on a phone."""
+    return "-".join("".join(secrets.choice(_ALPHABET) for _ in range(5)) for _ in range(4))
+
+
+def hashed(password: str, cost: Parameters = DEFAULT) -> str:
     """The hash to store, in argon2's own text form. Raises `BadPassword`."""
     password = checked(password)
     with _turns:
-        return _HASHER.hash(password)
+        return _hasher(cost).hash(password)
 
 
-def verify(stored: str, password: str) -> bool:
-    """Whether `password` is the one that was hashed. Costs one argon2 run; raises `TooManyChecks`."""
+def verify(stored: str, password: str, cost: Parameters = DEFAULT) -> bool:
+    """Whether `password` is the one that was hashed. Costs one argon2 run; raises `TooManyChecks`.
+
+    `cost` is what is spent where there is nothing to compare with.
+    """
     if len(password) > MAX_LENGTH:
-        stored, password = _NOBODY, ""
+        stored, password = _nobody(cost), ""
     prepared = unicodedata.normalize("NFC", password)
     with _turn():
         try:
-            return _HASHER.verify(stored, prepared)
+            return _hasher(cost).verify(stored, prepared)
         except InvalidHashError:
+            if foreign_hashes.is_known(stored):
+                return any(foreign_hashes.verify(stored, one) for one in dict.fromkeys((prepared, password)))
             # A hash that cannot be read must cost as much as one that can.
-            _HASHER.hash(prepared)
+            _hasher(cost).hash(prepared)
             return False
         except Argon2Error:
             return False
 
 
-def verify_nobody(password: str) -> None:
+def verify_nobody(password: str, cost: Parameters = DEFAULT) -> None:
     """Spend what `verify` would, where there is no account or no password to check: answers take the same time."""
-    verify(_NOBODY, password)
+    verify(_nobody(cost), password, cost)
 
 
-def needs_rehash(stored: str) -> bool:
-    """Whether the hash was made with other parameters than today's."""
+def needs_rehash(stored: str, cost: Parameters = DEFAULT) -> bool:
+    """Whether the hash was made with other parameters than these."""
     try:
-        return _HASHER.check_needs_rehash(stored)
+        return _hasher(cost).check_needs_rehash(stored)
     except InvalidHashError:
         return True

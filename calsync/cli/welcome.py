@@ -6,7 +6,6 @@ import getpass
 import ipaddress
 import logging
 import os
-import secrets
 import shutil
 import socket
 import sys
@@ -17,7 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from calsync import config, upstream
-from calsync.accounts import newcomer
+from calsync.accounts import newcomer, passwords
 from calsync.accounts.accounts import Accounts
 from calsync.accounts.names import BadName
 from calsync.store import principals
@@ -27,10 +26,6 @@ logger = logging.getLogger("calsync")
 
 #: Where the first password goes when nobody looks at the terminal.
 LETTER: Final = "first-login.txt"
-
-# No letters that look like digits, nothing that needs a second keyboard layer on a phone.
-_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-
 
 # Accounts below are those of services (login.defs, UID_MIN).
 _FIRST_PERSON: Final = 1000
@@ -70,7 +65,7 @@ def _first_user(store: Store, accounts: Accounts, configuration: upstream.Config
 
     # Before the account: its password must not be lost because there is nowhere to put it.
     Path(configuration.get("storage", "filesystem_folder")).mkdir(0o700, parents=True, exist_ok=True)
-    password = "-".join("".join(secrets.choice(_ALPHABET) for _ in range(4)) for _ in range(4))
+    password = passwords.made_up()
     try:
         account = accounts.create(_login_name(), password)
     except BadName:

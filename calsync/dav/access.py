@@ -3,10 +3,16 @@
 Radicale's rights speak of paths, so a refusal is the same whether the resource exists or not. Its letters: `R`/`W`
 read and write plain collections, `r`/`w` calendars and address books, `i` GET only, `f` busy times, `D`/`d` and `O`/`o`
 deletion and replacement of whole collections, `l` locked properties.
+
+What an app password takes away is taken here, so that every method and report asks for both at once: `allows` and what
+follows from it for resources, by the kind of the collection that they are in; `letters` and `may_create` for paths.
+What is out of scope is refused like what the rights refuse, and left out of every listing. The root and the homes stay
+open to be looked at, or no client could find what is in scope.
 """
 
 from __future__ import annotations
 
+from calsync.accounts.scopes import WRITING
 from calsync.dav.request import Request, Segments
 from calsync.dav.resources import ITEMS, TAGGED, Kind, Resource
 from calsync.upstream import rights
@@ -26,10 +32,26 @@ class Access:
         self._asker = request.user
         self._groups = set(request.groups)
         self._known: dict[Segments, frozenset[str]] = {}
+        self._limits = request.limits
+        self._read_only = request.read_only
+        self._guest = request.role == "guest"
         self.anonymous = not request.user
 
+    @property
+    def limited(self) -> bool:
+        """Whether an app password allows less here than the account may."""
+        return self._read_only or self._limits.kind != "all"
+
+    @property
+    def sees_people(self) -> bool:
+        """Whether others may be searched for: not with what opens chosen collections only."""
+        return self._limits.kind != "collections"
+
     def letters(self, path: Segments) -> frozenset[str]:
-        """Radicale's letters for `path`, cut to what a mapped collection grants."""
+        """Radicale's letters for `path`, cut to what a mapped collection grants, and to reading where that is all.
+
+        Which kinds or collections an app password opens is not in them.
+        """
         known = self._known.get(path)
         if known is None:
             text = "/" + "".join(f"{part}/" for part in path)
@@ -41,12 +63,52 @@ class Access:
                 granted &= set(mapping.permissions)
             else:
                 granted = set(self._backend.authorization(self._user, self._groups, text))
+                if self._guest and path[:1] == (self._asker,):
+                    # A guest's home is the place where shares are found, and holds nothing else.
+                    granted &= {"R"} if len(path) == 1 else set()
+            if self._read_only:
+                granted -= WRITING
             known = self._known[path] = frozenset(granted)
         return known
+
+    def _covers(self, path: Segments, kind: str) -> bool:
+        """Whether a collection is in scope, under its own path or the one under which it is mapped."""
+        mapping = self._mapping
+        if mapping is not None and path[: len(mapping.real)] == mapping.real:
+            shown = mapping.shown + path[len(mapping.real) :]
+            if self._limits.covers(shown, kind):
+                return True
+        return self._limits.covers(path, kind)
+
+    def _in_scope(self, letter: str, resource: Resource) -> bool:
+        """Whether the app password reaches the resource, to read ("r") or to write ("w")."""
+        limits, path, kind = self._limits, resource.path, resource.kind
+        if limits.kind == "all":
+            return True
+        if kind in (Kind.ROOT, Kind.HOME):
+            return letter == "r"
+        if resource.collection is not None and kind is not Kind.MISSING:
+            place = path[:-1] if kind in ITEMS else path
+            return self._covers(place, resource.collection.kind)
+        if resource.collection is not None:
+            return self._covers(path, resource.collection.kind)
+        if letter == "w":
+            return len(path) == 2 and limits.kind != "collections"
+        return limits.kind != "collections" or len(path) == 1 or self._covers(path, "")
+
+    def may_touch(self, resource: Resource) -> bool:
+        """Whether the app password lets anything be changed here; whether the user may is asked elsewhere."""
+        return not self._read_only and self._in_scope("w", resource)
+
+    def may_hear_of(self, path: Segments) -> bool:
+        """Whether it may be told that a collection at `path` is gone; of what kind it was is not known any more."""
+        return self._limits.kind != "collections" or self._covers(path, "")
 
     def allows(self, letter: str, resource: Resource) -> bool:
         """Whether `letter` ("r" or "w") is granted on the resource as its kind asks for it."""
         path, kind = resource.path, resource.kind
+        if not self._in_scope(letter, resource):
+            return False
         if kind is Kind.MISSING:
             return bool({letter, letter.upper()} & self.letters(path)) or bool(
                 path and letter in self.letters(path[:-1])
@@ -64,16 +126,25 @@ class Access:
         return self.allows("w", resource)
 
     def may_read_busy(self, resource: Resource) -> bool:
-        """RFC 4791 §6.1.1: what may be read, or Radicale's `f`."""
-        return self.may_read(resource) or (resource.kind is Kind.CALENDAR and "f" in self.letters(resource.path))
+        """RFC 4791 §6.1.1: what may be read, or Radicale's `f`. A home's busy times are of calendars only."""
+        if resource.kind is Kind.HOME and not self._limits.has_calendars:
+            return False
+        busy = resource.kind is Kind.CALENDAR and "f" in self.letters(resource.path)
+        return self.may_read(resource) or (busy and self._in_scope("r", resource))
+
+    def may_get(self, resource: Resource) -> bool:
+        """Whether a whole collection may be fetched by GET alone: Radicale's `i`."""
+        return resource.kind in TAGGED and "i" in self.letters(resource.path) and self._in_scope("r", resource)
 
     def may_write_properties(self, resource: Resource) -> bool:
         path = resource.path[:-1] if resource.kind in ITEMS else resource.path
         return self.may_write(resource) and "l" not in self.letters(path)
 
-    def may_create(self, path: Segments, *, tagged: bool) -> bool:
-        """Whether a collection may be made at `path`."""
-        return ("w" if tagged else "W") in self.letters(path)
+    def may_create(self, path: Segments, kind: str) -> bool:
+        """Whether a collection of `kind`, as the store names it, may be made at `path`."""
+        if not self._limits.may_make(kind) or (self._limits.kind != "all" and len(path) != 2):
+            return False
+        return ("W" if kind == "plain" else "w") in self.letters(path)
 
     def may_replace(self, path: Segments, permitted: bool) -> bool:
         """Whether a whole collection may be overwritten (`[rights] permit_overwrite_collection`, `O`, `o`)."""
@@ -83,6 +154,8 @@ class Access:
     def may_delete_collection(self, resource: Resource, permitted: bool) -> bool:
         """Whether a whole collection may be deleted (`[rights] permit_delete_collection`, `D`, `d`)."""
         letters = self.letters(resource.path)
+        if resource.collection is not None and not self._limits.may_make(resource.collection.kind):
+            return False  # what was chosen is filled and emptied, but is there as long as its owner wants it
         return self.may_write(resource) and ("d" not in letters if permitted else "D" in letters)
 
     def may_unlock(self, resource: Resource) -> bool:
@@ -104,7 +177,9 @@ class Access:
                 held += [D("bind"), D("unbind")]
             if len(resource.path) > 1 and self.may_unlock(resource):
                 held.append(D("unlock"))
-        elif resource.kind is Kind.HOME and "w" in self.letters((*resource.path, "x")):
+        elif resource.kind is Kind.HOME and any(
+            self.may_create((*resource.path, "x"), kind) for kind in ("calendar", "addressbook")
+        ):
             held += [D("bind"), D("unbind")]
         return tuple(held)
 

@@ -8,6 +8,7 @@ from argon2 import PasswordHasher
 from calsync.accounts import passwords, rows
 from calsync.accounts.accounts import AccountExists, Accounts, NoSuchAccount, NoSuchToken
 from calsync.accounts.names import BadName
+from calsync.accounts.scopes import ALL, Scope
 from calsync.store import principals
 from calsync.store.engine import Store
 
@@ -159,7 +160,7 @@ def test_an_app_password_logs_in_however_it_is_typed(accounts: Accounts) -> None
     secret, token = accounts.add_token("anna", "Anna's phone")
     for typed in (secret, secret.upper(), secret.replace("-", "")):
         identity = accounts.authenticate("Anna", typed)
-        assert identity is not None and (identity.name, identity.token, identity.scope) == ("anna", token.id, "all")
+        assert identity is not None and (identity.name, identity.token, identity.scope) == ("anna", token.id, ALL)
     assert accounts.authenticate("anna", "secret")
 
 
@@ -208,11 +209,11 @@ def test_an_app_password_ends_also_where_it_was_verified_before(
     assert accounts.authenticate("anna", secret) is None
 
 
-@pytest.mark.parametrize("limits", [{"scope": "calendars"}, {"read_only": True}])
-def test_what_cannot_be_enforced_yet_is_refused(accounts: Accounts, limits: dict[str, object]) -> None:
-    secret, token = accounts.add_token("anna", "phone", **limits)  # type: ignore[arg-type]
-    assert (token.scope, token.read_only) == (limits.get("scope", "all"), limits.get("read_only", False))
-    assert accounts.authenticate("anna", secret) is None
+def test_the_limits_of_an_app_password_come_with_the_login(accounts: Accounts) -> None:
+    secret, token = accounts.add_token("anna", "phone", scope=Scope.of_paths("/anna/work/"), read_only=True)
+    identity = accounts.authenticate("anna", secret)
+    assert identity is not None and identity.is_limited
+    assert (identity.scope, identity.read_only, identity.label) == (token.scope, True, "phone")
 
 
 def test_the_last_use_is_written_once_an_interval(accounts: Accounts) -> None:

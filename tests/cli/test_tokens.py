@@ -82,3 +82,58 @@ def test_a_date() -> None:
 def test_no_time(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError):
         tokens.expiry(text)
+
+
+def test_what_it_opens(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    _added(url, capsys, "--scope", "contacts", "--read-only")
+    _added(url, capsys, "--scope", "work", "/bert/team/")
+    run(tokens, "token", "list", "anna", "--json", "--store", url)
+    told = json.loads(capsys.readouterr().out)
+    assert [(one["scope"], one["read_only"]) for one in told] in (
+        [("contacts", True), ({"collections": ["/anna/work/", "/bert/team/"]}, False)],
+        [({"collections": ["/anna/work/", "/bert/team/"]}, False), ("contacts", True)],
+    )
+    run(tokens, "token", "list", "anna", "--store", url)
+    shown = capsys.readouterr().out
+    assert "contacts  read-only\n" in shown and "/anna/work/ /bert/team/\n" in shown
+
+
+@pytest.mark.parametrize("words", [("calendars", "work"), ("/anna/",), ("..",), ("/anna/../b/",)])
+def test_what_is_no_scope(url: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tokens, "token", "add", "anna", "--label", "x", "--store", url, "--scope", *words) == 1
+    assert capsys.readouterr().err.startswith("calsync: ")
+
+
+def test_all_of_a_user(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    secrets = [_added(url, capsys) for _ in range(2)]
+    assert run(tokens, "token", "revoke", "anna", "--all", "--store", url) == 0
+    assert "2 app passwords" in capsys.readouterr().err
+    assert not any(_logs_in(url, secret) for secret in secrets)
+
+
+def test_json_is_all_there_is_on_standard_output(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tokens, "token", "add", "Anna", "--label", "phone", "--json", "--store", url)
+    told = json.loads(capsys.readouterr().out)
+    assert told["user"] == "anna" and _logs_in(url, told["password"])
+
+
+def test_a_code_for_the_camera_is_beside_the_password(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tokens, "token", "add", "anna", "--label", "phone", "--qr", "https://dav.example.org/", "--store", url)
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 1 and "█" in said.err
+    assert _logs_in(url, said.out.strip())
+
+
+@pytest.mark.parametrize(
+    ("url", "link"),
+    [
+        ("https://dav.example.org", "davx5://a%40b:x-1@dav.example.org/"),
+        ("https://dav.example.org:443/cal/", "davx5://a%40b:x-1@dav.example.org/cal/"),
+        ("https://[2001:db8::1]/", "davx5://a%40b:x-1@[2001:db8::1]/"),
+        ("https://dav.example.org:8443/", None),
+        ("http://dav.example.org/", None),
+        ("dav.example.org", None),
+    ],
+)
+def test_what_davx5_reads_out_of_a_code(url: str, link: str | None) -> None:
+    assert tokens.setup_link(url, "a@b", "x-1") == link
