@@ -7,7 +7,7 @@ the tables. Nothing is advertised that is not in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -115,23 +115,38 @@ class ReportType:
 class Call:
     """A request to a service: `place` is the path of the service, `rest` what follows it, undecoded.
 
-    Header names are lower case.
+    Header names are lower case. `base` is the prefix of all our URLs; `scheme` and `host` are those that the client
+    used, as far as a proxy told them, and `remote` is the client's address.
     """
 
     method: str
     place: str
     rest: str
-    query: str
-    headers: Mapping[str, str]
+    query: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+    base: str = ""
+    scheme: str = "http"
+    host: str = ""
+    remote: str = ""
+
+    @property
+    def agent(self) -> str:
+        """What the client calls itself."""
+        return self.headers.get("user-agent", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What answers below `/.calsync/NAME` to anybody, logged in or not (decision D3)."""
+    """What answers below `/.calsync/NAME` to anybody, logged in or not (decision D3).
+
+    `largest`: octets that a body may have; nobody has logged in when it is read.
+    """
 
     name: str
     source: str
     run: Callable[[Call], Response]
+    largest: int = 65_536
 
 
 METHODS: dict[str, Method] = {}
