@@ -1,11 +1,12 @@
-"""How much one object may cost: a bound on occurrences, on steps and on processor time."""
+"""How much one object may cost, and all objects of one request: occurrences, steps, processor time."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import thread_time
 
 _STRIDE = 1024  # steps between two looks at the clock
+_FREE = 0.005  # seconds that an object may take without being counted: what calendars are made of takes less than one
 
 
 class BudgetExceeded(Exception):
@@ -20,6 +21,10 @@ class Budget:
     steps: int = 500_000
     seconds: float = 0.05
     octets: int = 20_000_000
+
+    def up_to(self, instances: int) -> Budget:
+        """The same for fewer occurrences."""
+        return replace(self, instances=min(instances, self.instances))
 
 
 class Meter:
@@ -64,3 +69,34 @@ class Meter:
         elif now > self._deadline:
             raise BudgetExceeded(f"more than {self.budget.seconds} s of CPU time")
         self._stride = _STRIDE
+
+
+class Purse:
+    """What the dear objects of one request may cost together, in seconds of processor time.
+
+    A budget bounds each object; a thousand of them would still hold a worker for a minute. Ordinary objects cost
+    nothing here, however many they are.
+    """
+
+    __slots__ = ("_left", "_ordinary")
+
+    def __init__(self, seconds: float = 2.0, ordinary: Budget = Budget()) -> None:
+        self._left = seconds
+        self._ordinary = ordinary
+
+    @property
+    def empty(self) -> bool:
+        return self._left <= 0
+
+    def pay(self, begun: float) -> None:
+        """For one object, looked at since `begun` (`thread_time` then, in this thread)."""
+        spent = thread_time() - begun
+        if spent > _FREE:
+            self._left -= spent
+
+    def budget(self) -> Budget:
+        """For the next object: the ordinary one, or next to nothing where nothing is left."""
+        return self._ordinary if self._left > 0 else _SPENT
+
+
+_SPENT = Budget(instances=100, steps=1000, seconds=0.001)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
@@ -16,11 +16,15 @@ from calsync.ical.budget import Budget
 from calsync.ical.extent import Extent, MixedKinds, extent, union
 from calsync.ical.instants import MAX_INSTANT, MIN_INSTANT, InvalidTime
 from calsync.ical.lines import Component
+from calsync.ical.recur import DEFAULT_BUDGET
 from calsync.ical.rules import RuleError
 from calsync.ical.validate import VALID_CALENDAR_DATA, VALID_CALENDAR_OBJECT, CalendarObject, Refused
 from calsync.ical.vcard import card_fields
 
 __all__ = ["MAX_INSTANT", "MIN_INSTANT", "Facts", "ObjectResource", "address_object", "calendar_object"]
+
+VERSION: Final = 1
+"""Grows when the same octets give other facts than before: then everything stored is derived anew (decision D10)."""
 
 MAX_INSTANCES: Final = 2000
 """Occurrences that are indexed of one object; five years of a daily one."""
@@ -40,6 +44,7 @@ class Facts:
     candidate. With `floating`, some of these times are wall times read as UTC. `recurring` is also said of several
     overrides without a master. `busy` is the FBTYPE of an event whose busy time these times tell exactly, FREE where
     it has none at all, empty where they do not tell. `tzids` are those its times name; `organizer` is the bare value.
+    `window`: for which stretch of time the occurrences were sought.
     """
 
     kind: str
@@ -55,6 +60,7 @@ class Facts:
     occurrences: Spans | None = None
     fields: tuple[tuple[str, str], ...] = ()
     spans: bytes = b""
+    window: tuple[int, int] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +79,17 @@ def calendar_object(
     components: Collection[str] | None = None,
     max_instances: int = MAX_INSTANCES,
     allow_method: bool = False,
+    budget: Budget = DEFAULT_BUDGET,
 ) -> ObjectResource:
     """Accept a calendar object. Raises Refused with the precondition of RFC 4791 §5.3.2.1.
 
     `window`: the instants between which occurrences are indexed. `components`: what the collection takes, None or empty
-    for all. `allow_method`: for what is moved from another store, where a METHOD may have been taken once.
+    for all. `allow_method`: for what is moved from another store, where a METHOD may have been taken once. `budget`:
+    what its recurrence may cost; where that is not enough it is always a candidate.
     """
     found = validate.calendar(octets, components=components, allow_method=allow_method)
-    return ObjectResource(octets, sha256(octets).hexdigest(), _calendar_facts(found, window, max_instances))
+    facts = _calendar_facts(found, window, budget.up_to(max_instances))
+    return ObjectResource(octets, sha256(octets).hexdigest(), facts)
 
 
 def address_object(octets: bytes) -> ObjectResource:
@@ -91,7 +100,7 @@ def address_object(octets: bytes) -> ObjectResource:
     return ObjectResource(octets, sha256(octets).hexdigest(), facts)
 
 
-def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instances: int) -> Facts:
+def _calendar_facts(found: CalendarObject, window: tuple[int, int], budget: Budget) -> Facts:
     main = found.main
     resolve = zones.resolver(found.calendar)
     occurrences: Spans | None = None
@@ -101,7 +110,6 @@ def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instance
         masters = [component for component in main if is_series(component)]
         # Overrides without a rule may replace one another: only their text tells which of them count.
         if masters:
-            budget = Budget(instances=max_instances)
             whole, occurrences = bounds(found.calendar, masters, whole, resolve, window, budget)
     except MixedKinds as error:
         raise Refused(VALID_CALENDAR_OBJECT, str(error)) from None
@@ -119,6 +127,7 @@ def _calendar_facts(found: CalendarObject, window: tuple[int, int], max_instance
         organizer=_organizer(main),
         busy=_busy(found.calendar, main, whole, occurrences),
         occurrences=occurrences,
+        window=window,
     )
 
 

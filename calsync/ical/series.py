@@ -188,7 +188,7 @@ class Series:
         for shift in self.shifts:
             lead = max(lead, _SLACK - shift.walls)
             lag = max(lag, _SLACK + shift.walls + shift.timing.length.walls + shift.timing.length.seconds)
-        if lag:
+        if lag and (self.shifts or self.zone is not UTC):  # clocks that are set back stretch a length
             lag += DAY
         return lead, lag
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import bindparam, update
 
+from calsync.store import history
 from calsync.store.copies import copy_collection as copy
 from calsync.store.copies import move_collection as move
 from calsync.store.making import create
@@ -82,6 +83,9 @@ def _set(
 ) -> Collection:
     if (properties, kind, components) == (found.properties, found.kind, found.components):
         return found
+    seq, now = advance(tx, found.owner), int(time.time())
+    if properties != found.properties:
+        history.keep_properties(tx, found, seq, now)
     tx.run(
         _SET,
         owner=found.owner,
@@ -90,5 +94,5 @@ def _set(
         kind=kind,
         components=",".join(components),
     )
-    touch(tx, found.owner, found.id, advance(tx, found.owner), int(time.time()))
+    touch(tx, found.owner, found.id, seq, now)
     return current(tx, found.owner, found.id)

@@ -20,8 +20,9 @@ from sqlalchemy import (
     update,
 )
 
+from calsync.store import history, quota
 from calsync.store.errors import Absent, Exists, UidConflict
-from calsync.store.making import create
+from calsync.store.making import make
 from calsync.store.places import (
     BURY,
     HOME,
@@ -36,8 +37,9 @@ from calsync.store.places import (
     touch,
 )
 from calsync.store.principals import Principal, advance, lock_owner
+from calsync.store.quota import Room
 from calsync.store.removals import remove_collection, remove_items
-from calsync.store.rows import ALL, Item, get, get_by_id, uid_holders
+from calsync.store.rows import ALL, Item, get, get_by_id, properties, uid_holders
 from calsync.store.schema import body, card_field, dead_property, item, mount, occurrence
 from calsync.store.statement import Prepared
 from calsync.webdav.urls import encode_segment
@@ -144,6 +146,9 @@ def _make_room(tx: Transaction, one: Item, target: Collection, href: str, *, lea
     if holder is not None and holder != href and not (leaves and inside):
         raise UidConflict(holder)
     taken = get(tx, target, href)
+    room = None if leaves else quota.room(tx, target.owner)
+    if room is not None:
+        room.take(octets=one.size - (taken.size if taken else 0), items=0 if taken else 1)
     if taken is not None:
         remove_items(tx, target, [taken])
 
@@ -151,7 +156,8 @@ def _make_room(tx: Transaction, one: Item, target: Collection, href: str, *, lea
 def copy_item(tx: Transaction, source: Collection, item: Item, target: Collection, href: str) -> Item:
     """Another item with the same octets and properties, in place of the one that has this name.
 
-    Raises `UidConflict`, `Exists` where a collection has the name, `Absent`, and `ValueError` for a copy onto itself.
+    Raises `UidConflict`, `Exists` where a collection has the name, `Absent`, `OverQuota`, and `ValueError` for a copy
+    onto itself.
     """
     _check_apart(source, item, target, href)
     lock_owner(tx, target.owner)
@@ -170,13 +176,13 @@ def copy_item(tx: Transaction, source: Collection, item: Item, target: Collectio
 def move_item(tx: Transaction, source: Collection, item: Item, target: Collection, href: str) -> Item:
     """Give an item another place: gone from `source`, new in `target`, where it replaces the one that has this name.
 
-    Within an owner it keeps its id. Raises `UidConflict`, `Exists` where a collection has the name, `Absent`, and
-    `ValueError` for a move onto itself.
+    Within an owner it keeps its id. Raises `UidConflict`, `Exists` where a collection has the name, `Absent`,
+    `OverQuota`, and `ValueError` for a move onto itself.
     """
     if source.owner != target.owner:
         made = copy_item(tx, source, item, target, href)
         lock_owner(tx, source.owner)
-        remove_items(tx, source, [item])
+        remove_items(tx, source, [item], history.MOVED)
         return made
     _check_apart(source, item, target, href)
     owner = source.owner
@@ -185,6 +191,7 @@ def move_item(tx: Transaction, source: Collection, item: Item, target: Collectio
     now = int(time.time())
     seq = advance(tx, owner, 2)
     url = encode_segment(href)
+    history.keep(tx, source, [(item.id, seq - 1)], now, history.MOVED, properties(tx, source, [item.id]))
     if not tx.run(_MOVE, owner=owner, collection=source.id, id=item.id, into=target.id, href=href, url=url, seq=seq):
         raise Absent(f"item {item.url}")
     if source.id != target.id:
@@ -218,18 +225,31 @@ def _copy_rows(
 
 
 def copy_collection(
-    tx: Transaction, collection: Collection, principal: Principal, parent: int, name: str, depth: str = "infinity"
+    tx: Transaction,
+    collection: Collection,
+    principal: Principal,
+    parent: int,
+    name: str,
+    depth: str = "infinity",
+    room: Room | None = None,
 ) -> Collection:
     """Another collection with the same properties; with depth `infinity` also the same content, else it is empty.
 
-    Raises `Exists`, `Absent`, and `ValueError` where it would come to stand in itself.
+    `room`: from before something was removed to make this possible. Raises `Exists`, `Absent`, `OverQuota`, and
+    `ValueError` where it would come to stand in itself.
     """
     lock_owner(tx, principal.id)
     found = current(tx, collection.owner, collection.id)
     inside = list(below(tx, found))
     if principal.id == found.owner and depth == "infinity" and parent in {found.id, *(inner.id for inner in inside)}:
         raise ValueError(f"{found.name!r} cannot be copied into itself")
-    made = create(tx, principal, parent, name, found.kind, found.components, found.properties)
+    check_place(tx, principal.id, parent, name)
+    room = quota.room(tx, principal.id) if room is None else room.anew(tx)
+    if room is not None:
+        whole = [found, *inside] if depth == "infinity" else []
+        octets, count = sum(one.octets for one in whole), sum(one.items for one in whole)
+        room.take(octets, count, collections=len(whole) or 1)
+    made = make(tx, principal, parent, name, found.kind, found.components, found.properties)
     if depth == "infinity":
         _fill(tx, found, made, principal)
     return current(tx, made.owner, made.id)
@@ -242,20 +262,19 @@ def _fill(tx: Transaction, source: Collection, target: Collection, principal: Pr
         _copy_rows(tx, source, target, last - source.items, now)
         touch(tx, target.owner, target.id, last, now, items=source.items, octets=source.octets)
     for inner in children(tx, source.owner, source.id):
-        made = create(tx, principal, target.id, inner.name, inner.kind, inner.components, inner.properties)
+        made = make(tx, principal, target.id, inner.name, inner.kind, inner.components, inner.properties)
         _fill(tx, inner, made, principal)
 
 
 def move_collection(
-    tx: Transaction, collection: Collection, principal: Principal, parent: int, name: str
+    tx: Transaction, collection: Collection, principal: Principal, parent: int, name: str, room: Room | None = None
 ) -> Collection:
     """Give it another place. Its items keep their ids, ETags and seq; to syncing clients it is a new collection.
 
-    Between owners it becomes a copy with ids of its own, and the original goes. Raises `Exists`, `Absent`, and
-    `ValueError` where it would come to stand in itself.
+    Between owners it becomes a copy with ids of its own, and the original goes. Raises what `copy_collection` does.
     """
     if principal.id != collection.owner:
-        made = copy_collection(tx, collection, principal, parent, name, "infinity")
+        made = copy_collection(tx, collection, principal, parent, name, "infinity", room)
         remove_collection(tx, collection)
         return made
     owner = collection.owner

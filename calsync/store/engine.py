@@ -12,21 +12,35 @@ of another thread. A `write()` inside a `read()` is a transaction of its own, wh
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
-from calsync.store import meta
-from calsync.store.errors import StoreError
+from sqlalchemy import Table
+
+from calsync.store import meta, moved, principals, since
+from calsync.store.entries import Entry
+from calsync.store.errors import Again, StoreError
+from calsync.store.journal import Journal
 from calsync.store.occurrences import Window
 from calsync.store.statement import Prepared
 
+logger = logging.getLogger("calsync.store")
+
 Row = tuple[Any, ...]
+Result = TypeVar("Result")
+
+# How often a piece of work is begun anew because of other writers.
+_ATTEMPTS: Final = 8
 
 
 class Cursor(Protocol):
@@ -34,6 +48,8 @@ class Cursor(Protocol):
 
     @property
     def rowcount(self) -> int: ...
+    @property
+    def description(self) -> Any: ...
     def fetchall(self) -> list[Any]: ...
     def fetchone(self) -> Any: ...
 
@@ -43,6 +59,13 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Any = ..., /) -> Cursor: ...
     def executemany(self, sql: str, parameters: Any, /) -> Cursor: ...
+
+
+@runtime_checkable
+class Loading(Protocol):
+    """A connection that takes rows as a stream (PostgreSQL's COPY)."""
+
+    def load(self, sql: str, rows: Any, /) -> None: ...
 
 
 class Backend(Protocol):
@@ -55,7 +78,7 @@ class Backend(Protocol):
     def failure(self, error: Exception) -> StoreError: ...
     def lost(self, connection: Any) -> bool: ...
     def snapshot(self) -> AbstractContextManager[Connection]: ...
-    def exclusive(self) -> AbstractContextManager[Connection]: ...
+    def exclusive(self, *, alone: bool, still: bool) -> AbstractContextManager[Connection]: ...
     def backup(self, target: Path) -> None: ...
     def problems(self) -> list[str]: ...
     def describe(self) -> dict[str, str]: ...
@@ -67,11 +90,32 @@ class Transaction:
     """Statements run in it, and what is done when it is committed.
 
     `window`: which stretch of time the occurrences written here cover. `dialect`: `sqlite` or `postgresql`. `actor`:
-    who writes, for the history (`anna`, `anna by Phone`, `calsync import`).
+    who writes, for the history (`anna`, `anna by Phone`, `calsync import`). `touched`: owner → the seq that its counter
+    had, and the collections in which something changed; `removed`: epoch and name of principals that went; `notes`:
+    what else the journal shall say; `journal`: its folder as the store has it, None for none;
+    `quota`: what `calsync.store.quota` keeps there where somebody has one, None where what is written has no bounds.
+    `seen`: owner → its counter when something of the owner was first read here; `locked`: owners whose rows are held.
     Every method raises `StoreError` or one of its kin where the database fails.
     """
 
-    __slots__ = ("_actions", "_backend", "_connection", "_depth", "_fault", "actor", "dialect", "window", "writes")
+    __slots__ = (
+        "_actions",
+        "_backend",
+        "_connection",
+        "_depth",
+        "_fault",
+        "actor",
+        "dialect",
+        "journal",
+        "locked",
+        "notes",
+        "quota",
+        "removed",
+        "seen",
+        "touched",
+        "window",
+        "writes",
+    )
 
     def __init__(self, backend: Backend, connection: Connection, window: Window, *, writes: bool) -> None:
         self.actor = ""
@@ -83,6 +127,27 @@ class Transaction:
         self._actions: list[Callable[[], None]] = []
         self._depth = 0
         self._fault: StoreError | None = None
+        self.touched: dict[int, tuple[int, set[int]]] = {}
+        self.removed: list[tuple[str, str]] = []
+        self.notes: list[Entry] = []
+        self.seen: dict[int, int] = {}
+        self.locked: set[int] = set()
+        self.journal: bytes | None = None
+        self.quota: bytes | None = None
+
+    def saw(self, owner: int, seq: int) -> None:
+        """The owner's counter was read, and with it perhaps more of the owner."""
+        self.seen.setdefault(owner, seq)
+
+    def advanced(self, owner: int, seq: int) -> None:
+        """The owner's counter leaves `seq`."""
+        if owner not in self.touched:
+            self.touched[owner] = seq, set()
+
+    def changed(self, owner: int, collection: int) -> None:
+        """Something has changed in a collection, or of it; 0 is the home. To be said after the counter was raised."""
+        if owner in self.touched:
+            self.touched[owner][1].add(collection)
 
     def all(self, statement: Prepared, /, **values: Any) -> list[Row]:
         """All rows."""
@@ -119,6 +184,29 @@ class Transaction:
         except self._backend.failures as error:
             raise self._failed(error) from error
 
+    def load(self, table: Table, rows: Sequence[Row]) -> None:
+        """Insert whole rows, their values in the order of the table's columns: the fastest way in."""
+        if not rows:
+            return
+        connection = self._alive()
+        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        try:
+            if isinstance(connection, Loading):
+                connection.load(f'COPY "{table.name}" ({names}) FROM STDIN', rows)
+            else:
+                places = ", ".join("?" * len(table.columns))
+                connection.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows)
+        except self._backend.failures as error:
+            raise self._failed(error) from error
+
+    def define(self, sql: str) -> list[Row]:
+        """Run what SQLAlchemy has no words for: a trigger, the sizes of tables; `sql` is the dialect's own."""
+        try:
+            cursor = self._alive().execute(sql)
+            return cursor.fetchall() if cursor.description else []
+        except self._backend.failures as error:
+            raise self._failed(error) from error
+
     def _alive(self) -> Connection:
         # A lost transaction would let each further statement commit itself.
         if self._fault is not None:
@@ -130,12 +218,14 @@ class Transaction:
         """What is written inside is undone alone where the block raises; `after_commit` inside it, too."""
         self._depth += 1
         name = f"calsync_{self._depth}"
-        kept = len(self._actions)
+        kept, locked = len(self._actions), set(self.locked)
         self._plain(f"SAVEPOINT {name}")
         try:
             yield
         except BaseException:
             del self._actions[kept:]
+            # PostgreSQL lets go of the rows that were locked inside.
+            self.locked = locked
             if self._fault is None:
                 self._plain(f"ROLLBACK TO SAVEPOINT {name}")
                 self._plain(f"RELEASE SAVEPOINT {name}")
@@ -170,17 +260,86 @@ class Transaction:
         return self._actions
 
 
+class _Thread(threading.local):
+    """What a thread is doing: the writing transaction that it is in, how many it has committed, and which owners its
+    next one begins with."""
+
+    writing: Transaction | None = None
+    committed: int = 0
+    owners: frozenset[int] = frozenset()
+
+
 class _Shared:
     """What all stores of this process on one database have in common."""
 
-    __slots__ = ("backend", "users", "window", "writing")
+    __slots__ = ("_following", "_opening", "backend", "fresh", "journal", "left", "thread", "users", "window")
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
         self.users = 0
         self.window = Window(0, 0, 0)
-        # The thread that writes, and its transaction.
-        self.writing: tuple[int, Transaction] | None = None
+        self.thread = _Thread()
+        self.journal: Journal | None = None
+        #: When it is to be asked again whether the store was moved (`time.monotonic`); infinite for who moves it.
+        self.fresh = 0.0
+        #: The back ends of stores that were moved away from under us.
+        self.left: list[Backend] = []
+        self._following = threading.Lock()
+        self._opening = threading.Lock()
+
+    def look(self) -> None:
+        """Follow the store where it was moved. Raises `StoreError` where that cannot be."""
+        while True:
+            backend = self.backend
+            with backend.snapshot() as connection:
+                mark = meta.get(Transaction(backend, connection, self.window, writes=False), moved.MOVED)
+            if not mark:
+                self.fresh = time.monotonic() + (moved.FRESH if mark is None else 0.0)
+                return
+            self.follow(backend, mark)
+
+    def follow(self, left: Backend, mark: bytes) -> None:
+        """Go on with the store that `moved-to` in another one names, in all threads at once."""
+        move = moved.Move.decoded(mark)
+        assert move is not None
+        with self._following:
+            if self.backend is not left:
+                return
+            store = Store.itself(move.to)
+            with store.write() as tx:
+                whole = moved.arrive(tx, move)
+            if not whole:
+                store.close()
+                raise StoreError(f"store: {_shown(move.to)}: everything was moved there, but it is another store now")
+            logger.warning(
+                "the store was moved to %s: it is used from now on; let [storage] url say so", _shown(move.to)
+            )
+            self.left.append(left)
+            self.window = store._shared.window
+            self.backend = store._shared.backend
+
+    def append(self, tx: Transaction) -> None:
+        """Write to the journal, if one is kept, what the transaction has changed. Where it cannot, nothing changes."""
+        if not (tx.touched or tx.removed or tx.notes):
+            return
+        if tx.journal is None:
+            return
+        folder = Path(os.fsdecode(tx.journal))
+        entries = chain(tx.notes, since.changed(tx))
+        first = next(entries, None)
+        if first is None:
+            return
+        with self._opening:
+            if self.journal is None or self.journal.folder != folder:
+                self.leave_journal()
+                self.journal = Journal(folder)
+            opened = self.journal
+        opened.append(tx.actor, chain((first,), entries))
+
+    def leave_journal(self) -> None:
+        if self.journal is not None:
+            self.journal.close()
+            self.journal = None
 
 
 class Store:
@@ -190,6 +349,7 @@ class Store:
         self._name = name
         self._shared = shared
         self._secrets: dict[str, bytes] = {}
+        self._closed = False
 
     @classmethod
     def open(cls, url: str, *, create: bool = True) -> Store:
@@ -197,12 +357,11 @@ class Store:
 
         Raises `StoreError` with a message for people, `NewerSchema` where a newer calsync has written it.
         """
-        path = _path(url)
-        name = os.path.realpath(path)
+        name, opened = _place(url)
         with _guard:
             shared = _attached.get(name)
             if shared is None:
-                shared = _Shared(_sqlite(Path(name), create=create))
+                shared = _Shared(opened(create))
                 store = cls(name, shared)
                 try:
                     store._settle()
@@ -213,14 +372,45 @@ class Store:
             shared.users += 1
         return cls(name, shared)
 
+    @classmethod
+    def itself(cls, url: str, *, create: bool = False) -> Store:
+        """The store at `url`, whatever is written in it of moves, and alone: for who moves it. Raises `StoreError`."""
+        name, opened = _place(url)
+        shared = _Shared(opened(create))
+        shared.fresh = float("inf")
+        shared.users = 1
+        store = cls(name, shared)
+        try:
+            store._settle()
+        except BaseException:
+            shared.backend.close()
+            raise
+        return store
+
+    @classmethod
+    def look(cls, path: Path) -> Store:
+        """A copy of a store that nobody writes, to be read where it lies. Raises `StoreError`."""
+        from calsync.store import prepare, sqlite
+
+        prepare.check(path)
+        shared = _Shared(sqlite.Still(path))
+        store = cls(os.path.realpath(path), shared)
+        with store.read() as tx:
+            shared.window = Window.read(tx) or shared.window
+        shared.users = 1
+        return store
+
     def _settle(self) -> None:
         with self.read() as tx:
+            if self._shared.fresh != float("inf"):
+                moved.check(tx, _shown(self._name))
             found = Window.read(tx)
-        if found is None:
-            with self.write() as tx:
-                # Another process may have been faster.
-                found = Window.read(tx) or Window.around(int(time.time())).write(tx)
-        self._shared.window = found
+        self._shared.window = self.attempt(self._first_window) if found is None else found
+
+    def _first_window(self) -> Window:
+        with self.write() as tx:
+            # Another process may have been faster.
+            return Window.read(tx) or Window.around(int(time.time())).write(tx)
 
     @property
     def window(self) -> tuple[int, int]:
@@ -231,35 +421,92 @@ class Store:
     def read(self) -> Iterator[Transaction]:
         """A snapshot. Keep it short: it holds a connection, and the log cannot shrink meanwhile."""
         shared = self._shared
-        writing = shared.writing
-        if writing is not None and writing[0] == threading.get_ident():
-            yield writing[1]
+        writing = shared.thread.writing
+        if writing is not None:
+            yield writing
             return
-        with shared.backend.snapshot() as connection:
-            yield Transaction(shared.backend, connection, shared.window, writes=False)
+        if time.monotonic() >= shared.fresh:
+            shared.look()
+        backend = shared.backend
+        with backend.snapshot() as connection:
+            yield Transaction(backend, connection, shared.window, writes=False)
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """The writing transaction; waits for its turn, raises `Busy` where it does not come."""
+    def write(self, *, alone: bool = True, still: bool = False) -> Iterator[Transaction]:
+        """The writing transaction; waits for its turn, raises `Busy` where it does not come.
+
+        SQLite has one writer at a time. In PostgreSQL one writer at a time is `alone`; beside it go all that are not.
+        Such a one writes nothing but what belongs to principals, and holds each of them before it reads of them
+        (`principals.find` and `get` see to that). `attempt` repeats it where that fails. `still`: beside this one goes
+        nobody, and who waited for it sees all that it has changed.
+        """
         shared = self._shared
-        thread = threading.get_ident()
-        if shared.writing is not None and shared.writing[0] == thread:
-            outer = shared.writing[1]
+        thread = shared.thread
+        outer = thread.writing
+        if outer is not None:
             with outer.savepoint():
                 yield outer
             return
-        with shared.backend.exclusive() as connection:
-            tx = Transaction(shared.backend, connection, shared.window, writes=True)
-            # Another process may have moved it.
-            tx.window = shared.window = Window.read(tx) or shared.window
-            shared.writing = (thread, tx)
+        with ExitStack() as stack:
+            tx = self._begun(stack, alone, still)
+            thread.writing = tx
             try:
                 yield tx
             finally:
-                shared.writing = None
+                thread.writing = None
             actions = tx._end()
+            shared.append(tx)
+        thread.committed += 1
         for action in actions:
             action()
+
+    def _begun(self, stack: ExitStack, alone: bool, still: bool) -> Transaction:
+        """A writing transaction that `stack` ends, of the store that counts once its turn has come."""
+        shared = self._shared
+        while True:
+            backend = shared.backend
+            with ExitStack() as attempt:
+                connection = attempt.enter_context(backend.exclusive(alone=alone, still=still))
+                tx = Transaction(backend, connection, shared.window, writes=True)
+                known = meta.for_writing(tx)
+                for owner in sorted(shared.thread.owners):
+                    principals.lock_owner(tx, owner)
+                mark = known.get(moved.MOVED)
+                if not mark or shared.fresh == float("inf"):
+                    # Another process may have moved the window.
+                    tx.window = shared.window = Window.stored(known.get("window")) or shared.window
+                    tx.journal = known.get("journal")
+                    tx.quota = known.get("quota")
+                    stack.push(attempt.pop_all())
+                    return tx
+            shared.follow(backend, mark)
+
+    def attempt(self, work: Callable[[], Result]) -> Result:
+        """What `work` gives. It is done once more where another writer came between, which has undone all it wrote.
+
+        Only PostgreSQL lets writers meet; then `work` must be such that it can be done from its beginning. What has
+        committed something is not done again.
+        """
+        thread = self._shared.thread
+        if thread.writing is not None:
+            return work()
+        before, owners = thread.committed, thread.owners
+        try:
+            for tries in range(1, _ATTEMPTS + 1):
+                try:
+                    return work()
+                except Again as error:
+                    if tries == _ATTEMPTS or thread.committed != before:
+                        raise
+                    thread.owners |= error.owners
+                    time.sleep(random.random() * 0.01 * 2**tries)
+            raise AssertionError("unreachable")
+        finally:
+            thread.owners = owners
+
+    def owns(self, tx: Transaction) -> bool:
+        """Whether a transaction is one of this database, begun by whatever store of this process."""
+        return tx._backend is self._shared.backend
 
     def secret(self, name: str) -> bytes:
         """32 random octets, made at the first asking and the same ever since."""
@@ -292,39 +539,79 @@ class Store:
     def close(self) -> None:
         """Let go of it; the last store of this process on the database closes its connections. May be called twice."""
         with _guard:
-            if self._name not in _attached or _attached[self._name] is not self._shared:
+            if self._closed:
                 return
+            self._closed = True
             self._shared.users -= 1
-            if self._shared.users > 0:
+            if self._shared.users != 0:
                 return
-            del _attached[self._name]
-        self._shared.backend.close()
+            if _attached.get(self._name) is self._shared:
+                del _attached[self._name]
+        self._shared.leave_journal()
+        for backend in (self._shared.backend, *self._shared.left):
+            backend.close()
 
 
 _attached: Final[dict[str, _Shared]] = {}
 _guard = threading.Lock()
 
 
-def _path(url: str) -> Path:
+def path_of(url: str) -> Path:
+    """The file that an SQLite store's URL names. Raises `StoreError` for another URL."""
     scheme, separator, rest = url.partition("://")
     if scheme != "sqlite" or not separator or not rest.startswith("/") or len(rest) < 2:
-        raise StoreError(f"store: {url}: not a store that calsync knows (write sqlite:////folder/calsync.db)")
+        shown = f"{scheme}://…" if separator else url
+        raise StoreError(
+            f"store: {shown}: not a store that calsync knows "
+            "(write sqlite:////folder/calsync.db or postgresql://user@host/database)"
+        )
     return Path(rest[1:]).absolute()
 
 
-def _sqlite(path: Path, *, create: bool) -> Backend:
+def is_postgresql(url: str) -> bool:
+    """Whether a store's URL names a PostgreSQL database."""
+    return url.startswith(("postgresql://", "postgres://"))
+
+
+def _shown(url: str) -> str:
+    """A URL for messages, without a password."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url
+
+
+def _place(url: str) -> tuple[str, Callable[[bool], Backend]]:
+    """The name under which all that open this store meet, and how it is opened."""
+    if is_postgresql(url):
+        return url, partial(_postgresql, f"postgresql://{url.partition('://')[2]}")
+    name = os.path.realpath(path_of(url))
+    return name, partial(_sqlite, Path(name))
+
+
+def _sqlite(path: Path, create: bool) -> Backend:
     from calsync.store import prepare, sqlite
 
     prepare.prepare(path, create=create)
     return sqlite.Database(path)
 
 
+def _postgresql(url: str, create: bool) -> Backend:
+    try:
+        from calsync.store import postgresql
+    except ImportError as error:
+        raise StoreError(f"store: PostgreSQL needs more: pip install 'calsync[postgres]' ({error})") from error
+    postgresql.prepare(url, create=create)
+    return postgresql.Database(url)
+
+
 def _after_fork() -> None:
     global _guard
     _guard = threading.Lock()
     for shared in _attached.values():
-        shared.writing = None
-        shared.backend.forsake()
+        shared.thread = _Thread()
+        shared._following = threading.Lock()
+        shared.leave_journal()
+        for backend in (shared.backend, *shared.left):
+            backend.forsake()
 
 
 os.register_at_fork(after_in_child=_after_fork)

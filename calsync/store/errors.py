@@ -1,7 +1,7 @@
 """What can go wrong in the store.
 
-`StoreError` and its kin are faults of the store, with a message for people. `UidConflict`, `Exists` and `Absent` are
-answers to the one who asked for something that cannot be; nothing has been changed when they are raised.
+`StoreError` and its kin are faults of the store, with a message for people. `UidConflict`, `Exists`, `Absent` and
+`OverQuota` are answers to the one who asked for something that cannot be; nothing has changed when they are raised.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Full(StoreError):
 
 
 class Busy(StoreError):
-    """Another writer held the store for too long: 503, come back later."""
+    """Another writer held the store for too long, or the system has no file or memory left: 503, come back later."""
 
 
 class Again(Busy):
@@ -60,3 +60,16 @@ class Exists(Exception):
 
 class Absent(Exception):
     """The collection, item or principal at hand is no longer in the store."""
+
+
+class OverQuota(Exception):
+    """The owner would have more than the quota allows (RFC 4331 §6). `what`: octets, items, collections.
+
+    `bound`: how many there may be, `wanted`: how many there would be.
+    """
+
+    def __init__(self, what: str, bound: int, wanted: int) -> None:
+        super().__init__(f"the quota is {bound} {what}, with this it would be {wanted}")
+        self.what = what
+        self.bound = bound
+        self.wanted = wanted

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy import delete as delete_from
 
-from calsync.ical.facts import Facts, ObjectResource
+from calsync.ical.facts import Facts, ObjectResource, calendar_object
 from calsync.ical.vcard import fold
-from calsync.store import occurrences
+from calsync.store import history, occurrences, quota
 from calsync.store.copies import copy_item as copy
 from calsync.store.copies import move_item as move
-from calsync.store.errors import Absent, Exists, UidConflict
+from calsync.store.errors import Absent, Exists, OverQuota, UidConflict
 from calsync.store.places import UNBURY, Collection, child, touch
 from calsync.store.principals import advance, lock_owner
+from calsync.store.quota import Room
 from calsync.store.removals import DELETE_BODY, DELETE_FIELDS, remove_items
 from calsync.store.removals import remove_item as delete
 from calsync.store.rows import (
@@ -57,6 +58,7 @@ __all__ = [
     "ALL",
     "Item",
     "ItemRow",
+    "LeftOut",
     "Replaced",
     "bodies",
     "body",
@@ -129,6 +131,8 @@ _EVERY: Final = Prepared(
 )
 
 Pair = tuple[str, ObjectResource]
+#: Why something was not written, while what was written with it was.
+LeftOut = UidConflict | OverQuota
 
 
 def put(tx: Transaction, collection: Collection, href: str, obj: ObjectResource, *, content_type: str = "") -> Item:
@@ -136,10 +140,10 @@ def put(tx: Transaction, collection: Collection, href: str, obj: ObjectResource,
 
     Content that is there already is written anew (it may have been damaged), but nothing has changed: the item keeps
     its seq. Raises `UidConflict` where another item of the collection holds the UID, `Exists` where a collection has
-    the name, `Absent` where the collection is gone.
+    the name, `Absent` where the collection is gone, `OverQuota`.
     """
     (result,) = _put(tx, collection, [(href, obj)], content_type)
-    if isinstance(result, UidConflict):
+    if isinstance(result, LeftOut):
         raise result
     return result
 
@@ -152,7 +156,7 @@ def put_file(tx: Transaction, collection: Collection, href: str, octets: bytes, 
     )
 
 
-def put_many(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> list[Item | UidConflict]:
+def put_many(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> list[Item | LeftOut]:
     """`put` for each pair, as if one after the other; what cannot be is left out and told in its place."""
     return _put(tx, collection, pairs, "")
 
@@ -161,7 +165,7 @@ def put_many(tx: Transaction, collection: Collection, pairs: Sequence[Pair]) -> 
 class Replaced:
     """What `replace_all` did. `items`: for each pair the item, or why it was left out; `deleted`: names."""
 
-    items: list[Item | UidConflict]
+    items: list[Item | LeftOut]
     created: int
     changed: int
     unchanged: int
@@ -176,15 +180,16 @@ def replace_all(
     It is a diff: an item whose UID is there keeps its name, whatever the pair calls it; what is the same keeps its seq;
     what is not named is deleted, but for the items whose UIDs are in `keep` (None: for all of them). A new item gets
     the name of its pair, or one like it where that is taken. The second of two pairs with one UID is left out and told
-    in its place.
+    in its place, and so is what would be more than the quota once the rest is deleted.
     """
     lock_owner(tx, collection.owner)
+    room = quota.room(tx, collection.owner)
     present = tx.all(_EVERY, owner=collection.owner, collection=collection.id)
     wanted, names = _named_pairs(pairs, present)
     gone = [href for href, uid, _ in present if keep is not None and href not in wanted and uid not in keep]
     remove_items(tx, collection, list(named(tx, collection, gone).values()))
     before = named(tx, collection, [href for href, _, _ in present if href in wanted])
-    results = _put(tx, collection, list(wanted.items()), "")
+    results = _put(tx, collection, list(wanted.items()), "", room)
     kept = {one.href: one for one in results if isinstance(one, Item)}
     unchanged = sum(1 for href, one in kept.items() if href in before and before[href].seq == one.seq)
     created = sum(1 for href in kept if href not in before)
@@ -235,7 +240,10 @@ def _free(href: str, taken: Set[str]) -> str:
     return name
 
 
-def _put(tx: Transaction, collection: Collection, pairs: Sequence[Pair], content_type: str) -> list[Item | UidConflict]:
+def _put(
+    tx: Transaction, collection: Collection, pairs: Sequence[Pair], content_type: str, room: Room | None = None
+) -> list[Item | LeftOut]:
+    """`room`: from before something was removed to make this possible."""
     lock_owner(tx, collection.owner)
     hrefs = [href for href, _ in pairs]
     present = named(tx, collection, hrefs)
@@ -243,26 +251,37 @@ def _put(tx: Transaction, collection: Collection, pairs: Sequence[Pair], content
         for href in hrefs:
             if child(tx, collection.owner, collection.id, href) is not None:
                 raise Exists(href)
-    final, conflicts = _settled(tx, collection, pairs, present)
+    room = quota.room(tx, collection.owner) if room is None else room.anew(tx)
+    pairs = [(href, within(obj, tx.window)) for href, obj in pairs]
+    final, left = _settled(tx, collection, pairs, present, room)
     written = _write(tx, collection, final, present, content_type)
-    return [conflicts.get(place) or written[href] for place, href in enumerate(hrefs)]
+    return [left.get(place) or written[href] for place, href in enumerate(hrefs)]
 
 
 def _settled(
-    tx: Transaction, collection: Collection, pairs: Sequence[Pair], present: Mapping[str, Item]
-) -> tuple[dict[str, ObjectResource], dict[int, UidConflict]]:
+    tx: Transaction, collection: Collection, pairs: Sequence[Pair], present: Mapping[str, Item], room: Room | None
+) -> tuple[dict[str, ObjectResource], dict[int, LeftOut]]:
     """What each name holds in the end, and which pairs were refused: RFC 4791 §5.3.2.1, RFC 6352 §6.3.2.1."""
     uids = list({obj.facts.uid for _, obj in pairs if obj.facts.uid})
     holders = uid_holders(tx, collection, uids) if uids else {}
     held = {href: one.uid for href, one in present.items()}
+    sizes = {href: one.size for href, one in present.items()}
     final: dict[str, ObjectResource] = {}
-    conflicts: dict[int, UidConflict] = {}
+    left: dict[int, LeftOut] = {}
     for place, (href, obj) in enumerate(pairs):
         uid = obj.facts.uid
         holder = holders.get(uid)
         if holder is not None and holder != href:
-            conflicts[place] = UidConflict(holder)
+            left[place] = UidConflict(holder)
             continue
+        if room is not None:
+            size = len(obj.octets)
+            try:
+                room.take(octets=size - sizes.get(href, 0), items=int(href not in sizes))
+            except OverQuota as error:
+                left[place] = error
+                continue
+            sizes[href] = size
         freed = held.get(href, "")
         if freed != uid and holders.get(freed) == href:
             del holders[freed]
@@ -270,7 +289,7 @@ def _settled(
             holders[uid] = href
         held[href] = uid
         final[href] = obj
-    return final, conflicts
+    return final, left
 
 
 def _write(
@@ -288,6 +307,7 @@ def _write(
     written: dict[str, Item] = {}
     new: list[dict[str, Any]] = []
     old: list[dict[str, Any]] = []
+    ends: list[tuple[int, int]] = []
     for href, obj in final.items():
         before = present.get(href)
         if before is not None and _same(before, obj, content_type):
@@ -302,7 +322,10 @@ def _write(
         else:
             values["id"] = before.id
             old.append(values)
+            if values["seq"] != before.seq:
+                ends.append((before.id, seq))
         written[href] = _item(values, href, before)
+    history.keep(tx, collection, ends, now, history.CHANGED)
     tx.run_many(_UPDATE, old)
     tx.run_many(_INSERT, new)
     _derive(tx, [(written[href], obj, href in present) for href, obj in final.items()])
@@ -323,7 +346,17 @@ def _values(
     obj: ObjectResource, content_type: str, seq: int, modified: int, window: occurrences.Window
 ) -> dict[str, Any]:
     """The columns that come from the octets and the moment."""
-    facts = obj.facts
+    return derived_columns(obj.facts, window) | {
+        "etag": obj.etag,
+        "size": len(obj.octets),
+        "content_type": content_type,
+        "seq": seq,
+        "modified": modified,
+    }
+
+
+def derived_columns(facts: Facts, window: occurrences.Window) -> dict[str, Any]:
+    """The columns that an item is found by."""
     key = fold(facts.uid)
     span = None
     if facts.kind == "VCALENDAR":
@@ -333,8 +366,6 @@ def _values(
         "uid_key": key,
         "uid_length": len(key),
         "component": facts.component,
-        "etag": obj.etag,
-        "size": len(obj.octets),
         "first": facts.first,
         "last": facts.last,
         "span": span,
@@ -342,11 +373,29 @@ def _values(
         "floating": int(facts.floating),
         "busy": facts.busy,
         "organizer": facts.organizer,
-        "content_type": content_type,
-        "seq": seq,
-        "modified": modified,
         "derived": window.generation,
     }
+
+
+def derived_rows(
+    owner: int, collection: int, id: int, facts: Facts, window: occurrences.Window
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of `occurrence` and of `card_field` of an item."""
+    key = {"owner": owner, "item": id, "collection": collection}
+    times = [
+        key | {"bucket": bucket, "packed": packed}
+        for bucket, packed in (occurrences.pack(facts.occurrences, window) if facts.occurrences else ())
+    ]
+    fields = [key | {"place": place, "name": name, "value": value} for place, (name, value) in enumerate(facts.fields)]
+    return times, fields
+
+
+def within(obj: ObjectResource, window: occurrences.Window) -> ObjectResource:
+    """The object, with its occurrences sought anew where the window was moved since it was parsed."""
+    sought = obj.facts.window
+    if not obj.facts.recurring or sought is None or (sought[0] <= window.start and window.end <= sought[1]):
+        return obj
+    return calendar_object(obj.octets, window=(window.start, window.end), allow_method=True)
 
 
 def _item(values: Mapping[str, Any], href: str, before: Item | None) -> Item:
@@ -367,16 +416,9 @@ def _derive(tx: Transaction, written: Iterable[tuple[Item, ObjectResource, bool]
         if was:
             stale.append(key)
         octets.append(key | {"octets": obj.octets, "spans": obj.facts.spans})
-        if obj.facts.occurrences:
-            times += [
-                key | {"bucket": bucket, "collection": one.collection, "packed": packed}
-                for bucket, packed in occurrences.pack(obj.facts.occurrences, tx.window)
-            ]
-        if obj.facts.fields:
-            fields += [
-                key | {"place": place, "collection": one.collection, "name": name, "value": value}
-                for place, (name, value) in enumerate(obj.facts.fields)
-            ]
+        more_times, more_fields = derived_rows(one.owner, one.collection, one.id, obj.facts, tx.window)
+        times += more_times
+        fields += more_fields
     for statement in (DELETE_BODY, occurrences.DELETE, DELETE_FIELDS):
         tx.run_many(statement, stale)
     tx.run_many(_INSERT_BODY, octets)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert
 
+from calsync.store import quota
 from calsync.store.places import HOME, UNBURY, Collection, check_place, current, touch
 from calsync.store.principals import Principal, advance, lock_owner, merged
 from calsync.store.schema import collection, mount
@@ -31,10 +32,29 @@ def create(
     components: Sequence[str] = (),
     properties: Mapping[str, str | None] | None = None,
 ) -> Collection:
-    """A new, empty collection in `parent` (0: the home). Raises `Exists`, and `Absent` where the parent is gone."""
+    """A new, empty collection in `parent` (0: the home).
+
+    Raises `Exists`, `Absent` where the parent is gone, and `OverQuota`.
+    """
+    lock_owner(tx, principal.id)
+    check_place(tx, principal.id, parent, name)
+    room = quota.room(tx, principal.id)
+    if room is not None:
+        room.take(collections=1)
+    return make(tx, principal, parent, name, kind, components, properties)
+
+
+def make(
+    tx: Transaction,
+    principal: Principal,
+    parent: int,
+    name: str,
+    kind: str,
+    components: Sequence[str] = (),
+    properties: Mapping[str, str | None] | None = None,
+) -> Collection:
+    """The same where the caller has locked the owner, and looked whether there is room."""
     owner = principal.id
-    lock_owner(tx, owner)
-    check_place(tx, owner, parent, name)
     now = int(time.time())
     seq = advance(tx, owner)
     tx.run(
@@ -65,6 +85,7 @@ def create(
         color=None,
     )
     tx.run(UNBURY, owner=owner, collection=parent, href=name + "/")
+    tx.changed(owner, seq)
     if parent != HOME:
         touch(tx, owner, parent, seq, now)
     return current(tx, owner, seq)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from calsync.store.schema import meta
 from calsync.store.statement import Prepared
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from calsync.store.engine import Transaction
 
 _GET: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("key")))
+_SEVERAL: Final = Prepared(
+    select(meta.c.key, meta.c.value).where(meta.c.key.in_(("journal", "moved-to", "quota", "window")))
+)
+_GET_HELD: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("key")).with_for_update())
+_SET: Final = Prepared(update(meta).where(meta.c.key == bindparam("of")).values(value=bindparam("to")))
 _DELETE: Final = Prepared(delete(meta).where(meta.c.key == bindparam("key")))
 _INSERT: Final = Prepared(insert(meta))
 
@@ -23,15 +28,26 @@ def get(tx: Transaction, key: str) -> bytes | None:
     return None if row is None else bytes(row[0])
 
 
+def for_writing(tx: Transaction) -> dict[str, bytes]:
+    """What every writing transaction asks for, in one statement: `window`, `journal`, `quota`, `moved-to`."""
+    return {key: bytes(value) for key, value in tx.all(_SEVERAL)}
+
+
 def put(tx: Transaction, key: str, value: bytes) -> None:
     """Set `key`."""
+    if not tx.run(_SET, of=key, to=value):
+        tx.run(_INSERT, key=key, value=value)
+
+
+def remove(tx: Transaction, key: str) -> None:
+    """Forget `key`."""
     tx.run(_DELETE, key=key)
-    tx.run(_INSERT, key=key, value=value)
 
 
 def count(tx: Transaction, name: str) -> int:
     """The next value of a counter: 1, 2, … For ids of what is seldom made and has no owner yet."""
     key = f"counter:{name}"
-    value = int(get(tx, key) or b"0") + 1
+    row = tx.first(_GET_HELD, key=key)
+    value = int(bytes(row[0]) if row else b"0") + 1
     put(tx, key, b"%d" % value)
     return value

@@ -12,7 +12,7 @@ import json
 import struct
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 DAY: Final = 86_400
 #: Seconds of a bucket.
 BUCKET: Final = 64 * DAY
+
+# The window is moved when it is off by so many buckets.
+_AGED: Final = 2
 
 #: The longest interval of each class, in seconds, but for the last two.
 REACH: Final = (4 * 3600, DAY, 8 * DAY, 64 * DAY, 512 * DAY)
@@ -55,13 +58,15 @@ class Window:
     """`[start, end)`, instants at the edges of buckets.
 
     `generation` grows when what is derived from the octets has to be made anew (another window, other time zones, a
-    better scanner); until that is done everywhere, `settled` is 0 and the rows are trusted as candidates only.
+    better scanner); until that is done everywhere, `settled` is 0 and the occurrences are trusted as candidates only.
+    `doubted` is 1 while not even the columns of the items are: then only the octets tell what a filter matches.
     """
 
     start: int
     end: int
     generation: int
     settled: int = 1
+    doubted: int = 0
 
     @staticmethod
     def around(now: int) -> Window:
@@ -71,13 +76,31 @@ class Window:
     @staticmethod
     def read(tx: Transaction) -> Window | None:
         """The window of the store, None in a new one."""
-        stored = meta.get(tx, "window")
-        return None if stored is None else Window(*map(int, stored.split()))
+        return Window.stored(meta.get(tx, "window"))
+
+    @staticmethod
+    def stored(value: bytes | None) -> Window | None:
+        """The window that `write` kept."""
+        return None if value is None else Window(*map(int, value.split()))
 
     def write(self, tx: Transaction) -> Window:
         """Keep it."""
-        meta.put(tx, "window", b"%d %d %d %d" % (self.start, self.end, self.generation, self.settled))
+        parts = (self.start, self.end, self.generation, self.settled, self.doubted)
+        meta.put(tx, "window", b"%d %d %d %d %d" % parts)
         return self
+
+    def aged(self, now: int) -> bool:
+        """Whether it is to be moved: by two buckets or more, so that it happens thrice a year."""
+        return abs(Window.around(now).start - self.start) >= _AGED * BUCKET
+
+    def moved(self, now: int) -> Window:
+        """The window that fits the time, with nothing known in it yet."""
+        fresh = Window.around(now)
+        return Window(fresh.start, fresh.end, self.generation + 1, 0, self.doubted)
+
+    def renewed(self) -> Window:
+        """The same window, of which nothing is believed."""
+        return replace(self, generation=self.generation + 1, settled=0, doubted=1)
 
     def covers(self, start: int, end: int) -> bool:
         """Whether the rows tell all that happens in a range."""

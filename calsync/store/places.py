@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, exists, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from calsync.store.errors import Absent, Exists
@@ -100,9 +100,18 @@ _GET: Final = Prepared(
         mount.c.principal == bindparam("owner"),
     )
 )
+# A collection in the trash has its row, but no mount.
 _TOUCH: Final = Prepared(
     update(collection)
-    .where(collection.c.owner == bindparam("owner"), collection.c.id == bindparam("id"))
+    .where(
+        collection.c.owner == bindparam("owner"),
+        collection.c.id == bindparam("id"),
+        exists().where(
+            mount.c.owner == bindparam("owner"),
+            mount.c.collection == bindparam("id"),
+            mount.c.principal == bindparam("owner"),
+        ),
+    )
     .values(
         seq=bindparam("seq"),
         modified=bindparam("modified"),
@@ -127,9 +136,9 @@ UNBURY: Final = Prepared(
 )
 
 
-def _collection(row: tuple[Any, ...]) -> Collection:
+def _collection(tx: Transaction, row: tuple[Any, ...]) -> Collection:
     owner, id_, parent, name, url, kind, components, properties, *rest = row
-    return Collection(
+    found = Collection(
         owner,
         id_,
         parent,
@@ -140,6 +149,9 @@ def _collection(row: tuple[Any, ...]) -> Collection:
         json.loads(properties),
         *rest,
     )
+    if tx.writes:
+        tx.saw(owner, found.owner_seq)
+    return found
 
 
 def find(tx: Transaction, principal: Principal, names: Sequence[str]) -> Collection | None:
@@ -155,18 +167,18 @@ def find(tx: Transaction, principal: Principal, names: Sequence[str]) -> Collect
 def child(tx: Transaction, principal: int, parent: int, name: str) -> Collection | None:
     """The collection called `name` in `parent` (0: the home) of the principal with this id."""
     row = tx.first(_CHILD, principal=principal, parent=parent, name=name)
-    return None if row is None else _collection(row)
+    return None if row is None else _collection(tx, row)
 
 
 def children(tx: Transaction, principal: int, parent: int = HOME) -> list[Collection]:
     """The collections in `parent`, in an order that does not change: as they were made, unless placed otherwise."""
-    return [_collection(row) for row in tx.all(_CHILDREN, principal=principal, parent=parent)]
+    return [_collection(tx, row) for row in tx.all(_CHILDREN, principal=principal, parent=parent)]
 
 
 def get(tx: Transaction, owner: int, id: int) -> Collection | None:
     """The collection with this id."""
     row = tx.first(_GET, owner=owner, id=id)
-    return None if row is None else _collection(row)
+    return None if row is None else _collection(tx, row)
 
 
 def below(tx: Transaction, collection: Collection) -> Iterator[Collection]:
@@ -176,6 +188,16 @@ def below(tx: Transaction, collection: Collection) -> Iterator[Collection]:
         for inner in children(tx, collection.owner, waiting.pop(0).id):
             yield inner
             waiting.append(inner)
+
+
+def path_of(tx: Transaction, owner: int, id: int) -> str:
+    """Where a collection stands below its owner's home, for people: `projects/alpha`; `#12` where that is nowhere."""
+    names: list[str] = []
+    while id != HOME:
+        found = get(tx, owner, id)
+        names.append(f"#{id}" if found is None else found.name)
+        id = HOME if found is None else found.parent
+    return "/".join(reversed(names))
 
 
 def draft(kind: str, components: Sequence[str] = ()) -> Collection:
@@ -193,12 +215,14 @@ def touch(tx: Transaction, owner: int, id: int, seq: int, now: int, *, items: in
     """Note in a collection that it has changed: `items` and `octets` are what came or went. Raises `Absent`."""
     if not tx.run(_TOUCH, owner=owner, id=id, seq=seq, modified=now, more_items=items, more_octets=octets):
         raise Absent(f"collection {id}")
+    tx.changed(owner, id)
 
 
 def bury(tx: Transaction, owner: int, parent: int, name: str, url: str, seq: int, now: int) -> None:
     """Leave a tombstone where a collection stood."""
     tx.run(UNBURY, owner=owner, collection=parent, href=name + "/")
     tx.run(BURY, owner=owner, collection=parent, href=name + "/", url=url + "/", seq=seq, deleted=now)
+    tx.changed(owner, parent)
 
 
 def check_place(tx: Transaction, owner: int, parent: int, name: str) -> None:

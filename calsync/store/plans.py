@@ -12,7 +12,7 @@ import sqlite3
 from typing import Final
 
 # Table, index (the table itself for the primary key of a table without rowid), statistics.
-_MODEL: Final = (
+MODEL: Final = (
     ("item", "item", "1000000 10000 1000 1"),
     ("item", "item_href", "1000000 10000 1000 1"),
     ("item", "item_uid", "1000000 10000 1 1"),
@@ -26,6 +26,10 @@ _MODEL: Final = (
     ("occurrence", "occurrence_item", "500000 5000 20 20 1"),
     ("card_field", "card_field", "1000000 10000 10 1"),
     ("card_field", "card_field_value", "1000000 10000 10000 1000 1 1"),
+    ("revision", "sqlite_autoindex_revision_1", "1000000 10000 1"),
+    ("revision", "revision_place", "1000000 10000 1000 3 1"),
+    ("revision", "revision_item", "1000000 10000 3"),
+    ("revision", "revision_until", "1000000 10000 1 1"),
     ("dead_property", "sqlite_autoindex_dead_property_1", "10000 100 2 1"),
 )
 
@@ -34,4 +38,4 @@ def advise(connection: sqlite3.Connection) -> None:
     """Write the model, inside the transaction that is open. Connections that are opened later plan by it."""
     connection.execute("ANALYZE sqlite_schema")
     connection.execute("DELETE FROM sqlite_stat1")
-    connection.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", _MODEL)
+    connection.executemany("INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES (?, ?, ?)", MODEL)

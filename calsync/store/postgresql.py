@@ -13,7 +13,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -31,6 +31,7 @@ _CONNECTIONS: Final = 12
 _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "40001": (Again, "another writer was faster"),
     "40P01": (Again, "two writers waited for each other"),
+    "23505": (Again, "another writer made the same"),
     "55P03": (Busy, "another writer holds what is to be written"),
     "25006": (ReadOnly, "the database cannot be written"),
     "42501": (ReadOnly, "the database's user may not do this"),
@@ -41,7 +42,13 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "XX": (Damaged, "the database is damaged"),
 }
 
-Isolation = Literal["ISOLATION LEVEL REPEATABLE READ READ ONLY", "ISOLATION LEVEL READ COMMITTED"]
+_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# What a writing transaction begins with, sent as one. All take the weak lock of a table whose rows are locked, so that
+# one can keep all the others waiting. The row that those hold who are alone is never missing.
+_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
+_BESIDE: Final = f"{_BEGIN} SELECT 1 FROM meta WHERE key = '' FOR KEY SHARE"
+_ALONE: Final = f"{_BEGIN} SELECT 1 FROM meta WHERE key = 'window' FOR UPDATE"
+_STILL: Final = f"{_BEGIN} LOCK TABLE meta IN EXCLUSIVE MODE"
 
 
 def shown(url: str) -> str:
@@ -79,6 +86,12 @@ class Connection:
         cursor = self.real.cursor()
         cursor.executemany(sql, list(parameters))
         return cursor
+
+    def load(self, sql: str, rows: Any, /) -> None:
+        """`COPY … FROM STDIN`: rows go as a stream, none waits for an answer."""
+        with self.real.cursor() as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
 
 
 class Database:
@@ -118,18 +131,18 @@ class Database:
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection inside a read transaction."""
-        with self._transaction("ISOLATION LEVEL REPEATABLE READ READ ONLY") as connection:
+        with self._transaction(_SNAPSHOT) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[Connection]:
+    def exclusive(self, *, alone: bool, still: bool) -> Iterator[Connection]:
         """A connection inside a writing transaction: committed at the end, rolled back by an exception."""
-        with self._transaction("ISOLATION LEVEL READ COMMITTED") as connection:
+        with self._transaction(_STILL if still else _ALONE if alone else _BESIDE) as connection:
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, isolation: Isolation) -> Iterator[Connection]:
-        real = self._begun(isolation)
+    def _transaction(self, begin: LiteralString) -> Iterator[Connection]:
+        real = self._begun(begin)
         try:
             try:
                 yield Connection(real)
@@ -139,7 +152,7 @@ class Database:
         finally:
             self._give_back(real)
 
-    def _begun(self, isolation: Isolation) -> psycopg.Connection[Any]:
+    def _begun(self, begin: LiteralString) -> psycopg.Connection[Any]:
         """A connection with its transaction begun. One that died while it was idle is replaced, once."""
         for last in (False, True):
             try:
@@ -147,7 +160,7 @@ class Database:
             except self.failures as error:
                 raise self.failure(error) from error
             try:
-                real.execute(f"BEGIN {isolation}")
+                real.execute(begin)
                 return real
             except psycopg.Error as error:
                 self._pool.putconn(real)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from calsync.store import plans, sqlite
+from calsync.store import plans, sqlite, still
 from calsync.store.errors import NewerSchema, StoreError
 from calsync.store.migrations import CHAIN, Chain
 from calsync.store.schema import METADATA
@@ -37,7 +37,7 @@ def prepare(path: Path, *, create: bool = True, chain: Chain = CHAIN) -> None:
         raise StoreError(f"store: SQLite is {sqlite3.sqlite_version}, calsync needs {needed} or newer")
     try:
         _touch(path, create=create)
-        with _connection(path) as connection:
+        with _reading(path) as connection:
             if _revision(connection, path, chain) == chain.head:
                 return
         with _alone(path), _connection(path) as connection:
@@ -46,6 +46,17 @@ def prepare(path: Path, *, create: bool = True, chain: Chain = CHAIN) -> None:
         raise sqlite.failure(error, path) from error
     except OSError as error:
         raise StoreError(f"store: {error.filename or path}: {error.strerror}") from error
+
+
+def check(path: Path, chain: Chain = CHAIN) -> None:
+    """Whether `path` is a store of this version, without touching it. Raises `StoreError`."""
+    try:
+        with contextlib.closing(sqlite.connect(path, reader=True, mode="mode=ro&immutable=1")) as connection:
+            found = _revision(connection, path, chain)
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, path) from error
+    if found != chain.head:
+        raise StoreError(f"store: {path}: of an older calsync (schema {found or 'none'}, this one has {chain.head})")
 
 
 def _touch(path: Path, *, create: bool) -> None:
@@ -60,6 +71,14 @@ def _touch(path: Path, *, create: bool) -> None:
         path.parent.mkdir(mode=0o700, exist_ok=True)
     # SQLite gives -wal and -shm the mode of the file itself.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+@contextlib.contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Also of a store that cannot be written."""
+    connection, _ = still.reader(path, lambda place, mode: sqlite.connect(place, mode=mode))
+    with contextlib.closing(connection):
+        yield connection
 
 
 @contextlib.contextmanager

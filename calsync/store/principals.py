@@ -6,15 +6,15 @@ import json
 import secrets
 import time
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Table, bindparam, insert, or_, select, update
 from sqlalchemy import delete as delete_from
 
-from calsync.store import meta
-from calsync.store.errors import Absent, Exists
+from calsync.store import forgetting, meta
+from calsync.store.errors import Absent, Again, Exists
 from calsync.store.names import folded
 from calsync.store.schema import (
     body,
@@ -26,10 +26,15 @@ from calsync.store.schema import (
     mount,
     occurrence,
     principal,
+    property_revision,
+    quarantine,
+    quota,
+    revision,
     share,
     tombstone,
+    trash,
 )
-from calsync.store.statement import Prepared
+from calsync.store.statement import Prepared, each
 
 if TYPE_CHECKING:
     from calsync.store.engine import Transaction
@@ -75,8 +80,18 @@ _COLUMNS: Final = (
     principal.c.created,
     principal.c.modified,
 )
-_FIND: Final = Prepared(select(*_COLUMNS).where(principal.c.name_key == bindparam("key")))
-_GET: Final = Prepared(select(*_COLUMNS).where(principal.c.id == bindparam("id")))
+_BY_NAME: Final = select(*_COLUMNS).where(principal.c.name_key == bindparam("key"))
+_BY_ID: Final = select(*_COLUMNS).where(principal.c.id == bindparam("id"))
+_FIND: Final = Prepared(_BY_NAME)
+_FIND_HELD: Final = Prepared(_BY_NAME.with_for_update())
+_GET: Final = Prepared(_BY_ID)
+_GET_HELD: Final = Prepared(_BY_ID.with_for_update())
+_HOLD: Final = Prepared(
+    select(principal.c.id, principal.c.seq)
+    .where(principal.c.name_key.in_(each("keys")))
+    .order_by(principal.c.id)
+    .with_for_update()
+)
 _LISTING: Final = Prepared(select(*_COLUMNS).order_by(principal.c.name_key))
 _INSERT: Final = Prepared(insert(principal))
 _ADVANCE: Final = Prepared(
@@ -100,10 +115,15 @@ _OWNED: Final[tuple[Table, ...]] = (
     item,
     lock,
     occurrence,
+    property_revision,
+    quarantine,
+    revision,
     share,
     tombstone,
+    trash,
 )
 _DELETE_OWNED: Final = tuple(Prepared(delete_from(table).where(table.c.owner == bindparam("id"))) for table in _OWNED)
+_DELETE_QUOTA: Final = Prepared(delete_from(quota).where(quota.c.principal == bindparam("id")))
 _DELETE_MOUNTS: Final = Prepared(
     delete_from(mount).where(or_(mount.c.principal == bindparam("id"), mount.c.owner == bindparam("id")))
 )
@@ -115,15 +135,31 @@ def _principal(row: tuple[Any, ...]) -> Principal:
 
 
 def find(tx: Transaction, name: str) -> Principal | None:
-    """The principal with this name, compared without case."""
-    row = tx.first(_FIND, key=folded(name))
-    return None if row is None else _principal(row)
+    """The principal with this name, compared without case. Who writes keeps others from it until the commit."""
+    row = tx.first(_FIND_HELD if tx.writes else _FIND, key=folded(name))
+    return None if row is None else _found(tx, row)
 
 
 def get(tx: Transaction, id: int) -> Principal | None:
-    """The principal with this id."""
-    row = tx.first(_GET, id=id)
-    return None if row is None else _principal(row)
+    """The same by the id."""
+    row = tx.first(_GET_HELD if tx.writes and id not in tx.locked else _GET, id=id)
+    return None if row is None else _found(tx, row)
+
+
+def _found(tx: Transaction, row: tuple[Any, ...]) -> Principal:
+    found = _principal(row)
+    if tx.writes:
+        _held(tx, found.id, found.seq)
+    return found
+
+
+def hold(tx: Transaction, names: Iterable[str]) -> None:
+    """Keep other writers of several principals away: in one order, so that two who want the same do not block."""
+    keys = sorted({folded(name) for name in names})
+    if tx.dialect == "sqlite" or len(keys) < 2:
+        return
+    for id_, seq in tx.all(_HOLD, keys=json.dumps(keys)):
+        _held(tx, id_, seq)
 
 
 def listing(tx: Transaction) -> list[Principal]:
@@ -162,6 +198,7 @@ def create(tx: Transaction, name: str, kind: str = "user") -> Principal:
         created=now,
         modified=now,
     )
+    tx.advanced(made.id, 0)
     return made
 
 
@@ -188,16 +225,32 @@ def merged(properties: Mapping[str, str], changes: Mapping[str, str | None]) -> 
 
 def delete(tx: Transaction, principal: Principal) -> None:
     """Remove the principal with all that is theirs."""
+    tx.removed.append((principal.epoch, principal.name))
     for statement in _DELETE_OWNED:
         tx.run(statement, id=principal.id)
+    forgetting.unmark(tx, principal.id)
+    tx.run(_DELETE_QUOTA, id=principal.id)
     tx.run(_DELETE_MOUNTS, id=principal.id)
     tx.run(_DELETE, id=principal.id)
 
 
 def lock_owner(tx: Transaction, owner: int) -> None:
-    """Keep other writers of this owner away until the commit. SQLite's writer is alone already."""
-    if tx.dialect != "sqlite":
-        tx.first(_LOCK, id=owner)
+    """Keep other writers of this owner away until the commit. SQLite's writer is alone already.
+
+    Raises `Again` where somebody has changed something of the owner since this transaction first read of it.
+    """
+    if tx.dialect == "sqlite" or owner in tx.locked:
+        return
+    row = tx.first(_LOCK, id=owner)
+    if row is not None:
+        _held(tx, owner, row[0])
+
+
+def _held(tx: Transaction, owner: int, seq: int) -> None:
+    if owner not in tx.locked:
+        if tx.seen.get(owner, seq) != seq:
+            raise Again(f"principal {owner} has changed meanwhile", frozenset((owner,)))
+        tx.locked.add(owner)
 
 
 def advance(tx: Transaction, owner: int, by: int = 1) -> int:
@@ -205,4 +258,7 @@ def advance(tx: Transaction, owner: int, by: int = 1) -> int:
     row = tx.first(_ADVANCE, id=owner, by=by)
     if row is None:
         raise Absent(f"principal {owner}")
-    return int(row[0])
+    last = int(row[0])
+    _held(tx, owner, last - by)
+    tx.advanced(owner, last - by)
+    return last

@@ -1,4 +1,4 @@
-"""How items and collections go: rows are deleted, tombstones tell syncing clients of it."""
+"""How items and collections go: into the history and the trash. Tombstones tell syncing clients of it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final
 from sqlalchemy import bindparam, select
 from sqlalchemy import delete as delete_from
 
-from calsync.store import occurrences
+from calsync.store import history, occurrences, trash
 from calsync.store.errors import Absent
-from calsync.store.places import BURY, HOME, UNBURY, Collection, below, bury, current, touch
+from calsync.store.places import BURY, HOME, UNBURY, Collection, below, bury, current, path_of, touch
 from calsync.store.principals import advance, lock_owner
-from calsync.store.rows import Item
-from calsync.store.schema import body, card_field, collection, dead_property, item, mount, occurrence, share, tombstone
+from calsync.store.rows import Item, properties
+from calsync.store.schema import body, card_field, dead_property, item, mount
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
@@ -46,20 +46,6 @@ _OTHERS: Final = Prepared(
 _UNMOUNT: Final = Prepared(
     delete_from(mount).where(mount.c.owner == bindparam("owner"), mount.c.collection == bindparam("id"))
 )
-_ITEM_IDS: Final = select(item.c.id).where(item.c.owner == bindparam("owner"), item.c.collection == bindparam("id"))
-_EMPTY: Final = (
-    *(
-        Prepared(delete_from(table).where(table.c.owner == bindparam("owner"), table.c.item.in_(_ITEM_IDS)))
-        for table in (body, dead_property, card_field, occurrence)
-    ),
-    *(
-        Prepared(delete_from(table).where(table.c.owner == bindparam("owner"), table.c.collection == bindparam("id")))
-        for table in (item, tombstone, share)
-    ),
-    Prepared(
-        delete_from(collection).where(collection.c.owner == bindparam("owner"), collection.c.id == bindparam("id"))
-    ),
-)
 
 
 def remove_item(tx: Transaction, collection: Collection, item: Item) -> None:
@@ -68,17 +54,22 @@ def remove_item(tx: Transaction, collection: Collection, item: Item) -> None:
     remove_items(tx, collection, [item])
 
 
-def remove_items(tx: Transaction, collection: Collection, leaving: Sequence[Item]) -> None:
-    """The same for several items of a collection; the caller has locked the owner."""
+def remove_items(
+    tx: Transaction, collection: Collection, leaving: Sequence[Item], reason: str = history.DELETED
+) -> None:
+    """The same for several items of a collection; the caller has locked the owner. `reason`: for the history."""
     if not leaving:
         return
     now = int(time.time())
     owner = collection.owner
     last = advance(tx, owner, len(leaving))
+    ids = [one.id for one in leaving]
+    ends = list(zip(ids, range(last - len(leaving) + 1, last + 1), strict=True))
+    history.keep(tx, collection, ends, now, reason, properties(tx, collection, ids))
     for one in leaving:
         if not tx.run(_DELETE_ITEM, owner=owner, collection=collection.id, id=one.id):
             raise Absent(f"item {one.url}")
-    keys = [{"owner": owner, "item": one.id} for one in leaving]
+    keys = [{"owner": owner, "item": id_} for id_ in ids]
     for statement in (DELETE_BODY, occurrences.DELETE, DELETE_FIELDS, _DELETE_PROPERTIES):
         tx.run_many(statement, keys)
     graves = [
@@ -92,22 +83,25 @@ def remove_items(tx: Transaction, collection: Collection, leaving: Sequence[Item
 
 
 def remove_collection(tx: Transaction, collection: Collection) -> None:
-    """Remove it with all that is in it, and leave a tombstone where it stood. Raises `Absent`."""
+    """Put it into the trash with all that is in it, and leave a tombstone where it stood. Raises `Absent`.
+
+    The cost does not depend on how much it holds.
+    """
     lock_owner(tx, collection.owner)
     found = current(tx, collection.owner, collection.id)
     now = int(time.time())
-    for inner in reversed(list(below(tx, found))):
-        _remove(tx, inner, now)
-    _remove(tx, found, now)
+    inside = list(below(tx, found))
+    path = path_of(tx, found.owner, found.id)
+    for one in (*reversed(inside), found):
+        _unmount(tx, one, now)
+    trash.throw(tx, path, found, inside, now)
     seq = advance(tx, found.owner)
     bury(tx, found.owner, found.parent, found.name, found.url, seq, now)
     if found.parent != HOME:
         touch(tx, found.owner, found.parent, seq, now)
 
 
-def _remove(tx: Transaction, collection: Collection, now: int) -> None:
+def _unmount(tx: Transaction, collection: Collection, now: int) -> None:
     for principal, parent, name, url in tx.all(_OTHERS, owner=collection.owner, id=collection.id):
         bury(tx, principal, parent, name, url, advance(tx, principal), now)
     tx.run(_UNMOUNT, owner=collection.owner, id=collection.id)
-    for statement in _EMPTY:
-        tx.run(statement, owner=collection.owner, id=collection.id)

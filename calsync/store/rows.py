@@ -11,12 +11,12 @@ from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, bindparam, select
+from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 
 from calsync.ical.vcard import fold
 from calsync.store.errors import Damaged
 from calsync.store.places import Collection
-from calsync.store.schema import LISTED, dead_property, item
+from calsync.store.schema import LISTED, dead_property, item, mount
 from calsync.store.schema import body as body_table
 from calsync.store.statement import Prepared, each, each_id
 
@@ -102,7 +102,11 @@ _SAME_UID: Final = and_(
 _BY_UID: Final = Prepared(
     select(*COLUMNS).where(_SAME_UID, item.c.collection == bindparam("collection")).order_by(item.c.id)
 )
-_OWNERS_UID: Final = Prepared(select(*COLUMNS).where(_SAME_UID).order_by(item.c.id))
+# What lies in the trash has no mount.
+_STANDS: Final = exists().where(
+    mount.c.owner == item.c.owner, mount.c.collection == item.c.collection, mount.c.principal == item.c.owner
+)
+_OWNERS_UID: Final = Prepared(select(*COLUMNS).where(_SAME_UID, _STANDS).order_by(item.c.id))
 
 
 def _paged(*columns: ColumnElement[Any]) -> Prepared:

@@ -293,12 +293,12 @@ revision: Final = Table(
     _text("etag"),
     _number("size"),
     _text("content_type", ""),
-    Column("octets", LargeBinary, nullable=False),
     _text("properties", "{}"),  # JSON: the dead properties of an item that went
     _number("since"),  # from when it was what the item held
     _number("until"),
     _text("reason"),  # changed, deleted, moved
     _text("actor", ""),  # who ended it, for people
+    Column("octets", LargeBinary, nullable=False),  # last: SQLite reads what stands before without them
 )
 """History: what items held before they were overwritten, deleted or moved away."""
 Index("revision_place", revision.c.owner, revision.c.collection, revision.c.href, revision.c.ended)
@@ -327,7 +327,8 @@ trash: Final = Table(
     _number("parent"),  # where it stood, 0 for the home
     _text("name"),
     _text("path"),  # below the home, as people read it: `work`, `projects/alpha`
-    _number("deleted"),
+    _number("root", 0),  # the collection that it stood in and went with; 0 for one that was deleted itself
+    _number("deleted"),  # 0 once it is being purged
     _text("actor", ""),
 )
 """Collections that were deleted: out of every home, with their rows as they were, until they are purged."""
@@ -344,12 +345,13 @@ quarantine: Final = Table(
     _text("origin"),  # which file or request, for people
     _text("condition", ""),  # Clark name of the precondition that it failed, or empty
     _text("reason"),
-    Column("octets", LargeBinary, nullable=False),
     _number("size"),
     _number("received"),
     _text("actor", ""),
+    Column("octets", LargeBinary, nullable=False),  # last, as in `revision`
 )
 """What an import or a bulk write could not take, kept until somebody mends or drops it."""
+Index("quarantine_age", quarantine.c.owner, quarantine.c.received, quarantine.c.id, quarantine.c.size)
 Index("quarantine_digest", quarantine.c.owner, quarantine.c.target, quarantine.c.digest, unique=True)
 
 membership: Final = Table(
@@ -357,6 +359,7 @@ membership: Final = Table(
     METADATA,
     _key("account"),
     _key("name", Plain),  # of the group
+    _text("source", ""),  # empty: an administrator's word; else the back end that says so at each sign-in
     sqlite_with_rowid=False,
 )
 """Which groups accounts are in; a group is its name."""
@@ -370,6 +373,8 @@ second_factor: Final = Table(
     Column("secret", LargeBinary, nullable=False),
     _number("confirmed", 0),  # 1 once a code of it was typed
     _number("last_step", 0),  # RFC 6238 §5.2: a code is taken once
+    _number("failures", 0),  # wrong codes since the last good one
+    _number("failed", 0),  # when the last of them came
     _number("created"),
 )
 
@@ -405,6 +410,7 @@ web_session: Final = Table(
     _text("data", "{}"),  # JSON
 )
 Index("web_session_account", web_session.c.account)
+Index("web_session_expires", web_session.c.expires)
 
 login_flow: Final = Table(
     "login_flow",
@@ -416,7 +422,8 @@ login_flow: Final = Table(
     _text("client", ""),
     _text("address", ""),
     Column("account", BigInteger),  # who granted it
-    Column("result", LargeBinary),  # what the app gets, sealed; the row goes when it was fetched
+    Column("generation", BigInteger),  # of that account, then
+    Column("granted", Plain),  # JSON: what the app password is to be; it is made when the app fetches it, the row goes
 )
 """Apps that wait for somebody to let them in (login flow v2)."""
 Index("login_flow_poll", login_flow.c.poll, unique=True)
@@ -424,7 +431,7 @@ Index("login_flow_poll", login_flow.c.poll, unique=True)
 throttle: Final = Table(
     "throttle",
     METADATA,
-    _key("key", Plain),  # of whom failures are counted: `address …`, `account …`, `pair …`
+    _key("key", Plain),  # of whom failures are counted: `address …`, `pair …`; or who came in: `known …`, `used …`
     _number("failures"),
     _number("last"),
     _number("until"),  # refused before this instant
@@ -475,6 +482,8 @@ job: Final = Table(
     _text("kind"),
     _text("payload"),  # JSON
     _number("owner"),  # whose change asked for it
+    _text("topic", ""),  # those of an owner and a topic run one after the other; empty: in any order
+    _number("number", 0),  # in that order
     _number("created"),
     _number("due"),  # not before this instant
     _number("attempts", 0),
@@ -485,3 +494,4 @@ job: Final = Table(
 )
 """Side effects of writes, done after the commit: written in the transaction that wants them."""
 Index("job_due", job.c.dead, job.c.due)
+Index("job_topic", job.c.owner, job.c.topic, job.c.number)

@@ -12,7 +12,6 @@ There is no memory map: a damaged disk would then kill the process instead of fa
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -20,8 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from calsync.store import still
+from calsync.store.disk import MEANINGS, trouble
 from calsync.store.errors import Busy, Damaged, Full, ReadOnly, StoreError
 from calsync.store.filelock import FileLock
+from calsync.store.serving import Presence
 from calsync.store.turns import Turns
 
 #: Seconds that a writer waits for its turn, and a connection for a lock of SQLite's own.
@@ -45,6 +47,7 @@ _KINDS: Final[dict[int, tuple[type[StoreError], str]]] = {
     sqlite3.SQLITE_FULL: (Full, "no space left for the store"),
     sqlite3.SQLITE_BUSY: (Busy, "the store is busy"),
     sqlite3.SQLITE_LOCKED: (Busy, "the store is busy"),
+    sqlite3.SQLITE_NOMEM: (Busy, "no memory left for the store"),
     sqlite3.SQLITE_READONLY: (ReadOnly, "the store cannot be written"),
     sqlite3.SQLITE_PERM: (ReadOnly, "the store cannot be written"),
     sqlite3.SQLITE_CORRUPT: (Damaged, "the store is damaged"),
@@ -53,26 +56,22 @@ _KINDS: Final[dict[int, tuple[type[StoreError], str]]] = {
     sqlite3.SQLITE_CANTOPEN: (StoreError, "the store cannot be opened"),
 }
 
-_LOCK_FAILURES: Final[dict[int, type[StoreError]]] = {
-    errno.EACCES: ReadOnly,
-    errno.EPERM: ReadOnly,
-    errno.EROFS: ReadOnly,
-    errno.ENOSPC: Full,
-    errno.EDQUOT: Full,
-}
+_UNCLEAR: Final = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def failure(error: sqlite3.Error, path: Path) -> StoreError:
     """What an error of the driver means."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind, message = _KINDS.get(code, (StoreError, "the store failed"))
+    if code in _UNCLEAR and (cause := trouble(path.parent)) is not None:
+        kind, message = MEANINGS.get(cause.errno or 0, kind), f"{message}: {cause.strerror}"
     return kind(f"store: {path}: {message} ({error})")
 
 
-def connect(path: Path, *, reader: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, reader: bool = False, mode: str = "mode=rw") -> sqlite3.Connection:
     """A connection to an existing file, in autocommit, usable from any thread. Raises `sqlite3.Error`."""
     connection = sqlite3.connect(
-        f"file:{quote(str(path))}?mode=rw",
+        f"file:{quote(str(path))}?{mode}",
         uri=True,
         timeout=PATIENCE,
         isolation_level=None,
@@ -108,12 +107,16 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._presence = Presence(path)
         self._start()
 
     def _start(self) -> None:
+        self._presence.come(PATIENCE)
         self._turns = Turns()
         self._lock = lock_of(self.path)
         self._readers: list[sqlite3.Connection] = []
+        #: Of a file that is read without its log, because it cannot be written.
+        self._mark: still.Mark | None = None
         self._writer: sqlite3.Connection | None = None
 
     def failure(self, error: Exception) -> StoreError:
@@ -144,10 +147,21 @@ class Database:
 
     def _borrow(self, readers: list[sqlite3.Connection]) -> sqlite3.Connection:
         # A list's pop and append are atomic; the connection used last has the warmest cache.
+        if self._mark is not None and still.mark_of(self.path) != self._mark:
+            self._mark = None
+            stale, self._readers = self._readers, []
+            readers = self._readers
+            with contextlib.suppress(IndexError):
+                while True:
+                    stale.pop().close()
         try:
             return readers.pop()
         except IndexError:
-            return connect(self.path, reader=True)
+            return self._reader()
+
+    def _reader(self) -> sqlite3.Connection:
+        connection, self._mark = still.reader(self.path, lambda path, mode: connect(path, reader=True, mode=mode))
+        return connection
 
     def _give_back(self, connection: sqlite3.Connection, readers: list[sqlite3.Connection]) -> None:
         try:
@@ -164,7 +178,7 @@ class Database:
     # --- writing ------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[sqlite3.Connection]:
+    def exclusive(self, *, alone: bool = True, still: bool = True) -> Iterator[sqlite3.Connection]:
         """The writer's connection inside its transaction: committed at the end, rolled back by an exception."""
         with self._alone():
             connection = self._begin()
@@ -187,7 +201,7 @@ class Database:
             try:
                 taken = self._lock.take(PATIENCE)
             except OSError as error:
-                kind = _LOCK_FAILURES.get(error.errno or 0, StoreError)
+                kind = MEANINGS.get(error.errno or 0, StoreError)
                 raise kind(f"store: {self._lock.path}: {error.strerror}: the store cannot be written") from error
             if not taken:
                 raise Busy(f"store: {self.path}: another process holds the store since {PATIENCE:.0f} s")
@@ -251,6 +265,7 @@ class Database:
         if self._writer is not None:
             _forsaken.append(self._writer)
         self._lock.close()
+        self._presence.leave()
         self._start()
 
     def close(self) -> None:
@@ -262,6 +277,7 @@ class Database:
         except StoreError:
             self._close(readers)
         self._lock.close()
+        self._presence.leave()
 
     def _close(self, readers: list[sqlite3.Connection]) -> None:
         for connection in readers:
@@ -269,6 +285,31 @@ class Database:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+
+
+class Still(Database):
+    """A file that nobody writes, like a backup: read where it lies, and nothing comes to lie beside it."""
+
+    def _start(self) -> None:
+        self._readers = []
+        self._mark = None
+
+    def _reader(self) -> sqlite3.Connection:
+        return connect(self.path, reader=True, mode="mode=ro&immutable=1")
+
+    @contextlib.contextmanager
+    def exclusive(self, *, alone: bool = True, still: bool = True) -> Iterator[sqlite3.Connection]:
+        """A backup is not changed."""
+        raise ReadOnly(f"store: {self.path}: a copy is only read")
+        yield
+
+    def forsake(self) -> None:
+        _forsaken.extend(self._readers)
+        self._start()
+
+    def close(self) -> None:
+        for connection in self._readers:
+            connection.close()
 
 
 def copy(path: Path, target: Path) -> None:

@@ -137,6 +137,7 @@ class _Reader:
         """The objects of a file and what it says about the collection (property → text)."""
         place = "standard input" if file == STDIN else str(file)
         octets = self._read(file)
+        modified = 0 if file == STDIN else int(file.stat().st_mtime)
         kind = _kind(octets)
         parts = _split(octets, kind)
         if not parts or any(isinstance(part, Rejected) for part in parts):
@@ -151,9 +152,9 @@ class _Reader:
         for number, part in enumerate(parts, 1):
             where = f"{place} (object {number})" if len(parts) > 1 else place
             if isinstance(part, Rejected):
-                found.append(Unreadable(where, part.reason))
+                found.append(Unreadable(where, part.reason, octets=part.octets))
             else:
-                found.append(SourceItem(where, part))
+                found.append(SourceItem(where, part, modified=modified))
         said = calendar_properties(octets) if kind == "calendar" else {}
         return found, {clark: said[key] for key, clark in _PROPERTIES.items() if said.get(key)}
 

@@ -128,15 +128,16 @@ class RadicaleFolder:
                 )
                 continue
             try:
-                octets = file.read_bytes()
+                octets = read = file.read_bytes()
+                modified = int(file.stat().st_mtime)
                 if self.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
                     octets = octets.decode(self.encoding).encode()
             except OSError as error:
                 yield Unreadable(str(file), f"cannot be read: {error.strerror}")
             except UnicodeDecodeError:
-                yield Unreadable(str(file), f"is not {self.encoding}")
+                yield Unreadable(str(file), f"is not {self.encoding}", octets=read)
             else:
-                yield SourceItem(str(file), octets, file.name)
+                yield SourceItem(str(file), octets, file.name, modified)
 
 
 NO_NAME: Final = "its name has control characters or is not UTF-8, so no client can ask for it (rename it)"

@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     WRITTEN = "written"
     UNCHANGED = "already there"
     REPLACED = "replaced"
+    KEPT = "kept as stored"  # what is stored is newer (`--keep`)
     REFUSED = "refused"
     SKIPPED = "skipped"  # nothing that a client could have seen: no calendar data to lose
 
@@ -33,9 +34,11 @@ class Result:
 
 @dataclass(slots=True)
 class Report:
-    """Counts of all, and the results and notices that a person should read."""
+    """Counts of all, and the results and notices that a person should read. `quarantined`: of each user, how many
+    refused objects are kept."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
     remarkable: list[Result] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
 
@@ -62,3 +65,10 @@ class Report:
         yield from self.notices
         for result in self.remarkable:
             yield result.line()
+        yield from self.kept()
+
+    def kept(self) -> Iterator[str]:
+        """What became of what was refused."""
+        for user, count in self.quarantined.items():
+            them = "it is" if count == 1 else f"{count} of them are"
+            yield f"refused, but {them} kept: calsync quarantine list {user} (and calsync quarantine repair {user})"

@@ -8,20 +8,26 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
-    """`octets`: one calendar object or card. `href`: the name it must keep, None where it takes one from its UID."""
+    """`octets`: one calendar object or card. `href`: the name it must keep, None where it takes one from its UID.
+
+    `modified`: when its file was changed last, 0 where nobody knows.
+    """
 
     place: str
     octets: bytes
     href: str | None = None
+    modified: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something that cannot be taken as it lies there. `skipped`: no client ever saw it either."""
+    """Something that cannot be taken as it lies there. `skipped`: no client ever saw it either. `octets`: what it is,
+    where that could be read, so that it can be kept and mended."""
 
     place: str
     reason: str
     skipped: bool = False
+    octets: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,17 +15,22 @@ from typing import Final, TypeVar
 
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.ical.validate import Refused
-from calsync.store import collections, items, principals
+from calsync.store import collections, items, principals, quarantine
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
-from calsync.store.errors import UidConflict
+from calsync.store.errors import OverQuota, UidConflict
 from calsync.store.principals import Principal
+from calsync.store.quarantine import Refusal
 from calsync.transfer.names import free_of_reserved, href_for
+from calsync.transfer.newer import is_newer, said
 from calsync.transfer.repair import repaired, with_uids
 from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceCollection, SourceItem, SourceUser, Unreadable
+from calsync.webdav.names import CR, C
 
 CHUNK: Final = 100  # items a transaction
+#: Whom the history names for it.
+ACTOR: Final = "calsync import"
 ENDINGS: Final = {"calendar": ".ics", "addressbook": ".vcf"}
 
 Progress = Callable[[int], None]
@@ -45,22 +50,27 @@ class _Ready:
 
 @dataclass(slots=True)
 class Taking:
-    """One run of an import. `report` is told of each item, `progress` of how many more are done."""
+    """One run of an import. `report` is told of each item, `progress` of how many more are done.
+
+    `keep`: an item that was changed in the store later than in the source stays. What cannot be taken goes to the
+    quarantine.
+    """
 
     store: Store
     report: Report
     dry_run: bool = False
     progress: Progress = lambda _count: None
     each: Callable[[Result], None] = lambda _result: None
+    keep: bool = False
     _users: dict[int, str] = field(default_factory=dict)
 
     def user(self, source: SourceUser) -> None:
         """Take one user with all that is theirs; the principal is made where there is none."""
+        principal = self._principal(source)
         for problem in source.problems:
-            self.problem(problem, f"/{source.name}/")
+            self.problem(problem, f"/{source.name}/", principal)
         for notice in source.notices:
             self.report.notice(notice)
-        principal = self._principal(source)
         if principal and self._users.setdefault(principal.id, source.name) != source.name:
             first = self._users[principal.id]
             reason = f"the user names {first!r} and {source.name!r} differ in case only; import one with --user"
@@ -82,9 +92,14 @@ class Taking:
         target = f"/{user}/{'/'.join(names)}/"
         if name != source.names[0]:
             self.report.notice(f"/{user}/{source.names[0]}/ is a name of the server's own: it is now /{user}/{name}/")
-        found = self._collection(principal, names, source) if principal else None
+        try:
+            found = self._collection(principal, names, source) if principal else None
+        except OverQuota as error:
+            self._all_refused(source, target, str(error))
+            return
         if found and found.kind != source.kind:
-            self._all_refused(source, target, f"{target} is there already as {_ARTICLES[found.kind]}")
+            reason = f"{target} is there already as {_ARTICLES[found.kind]}"
+            self._all_refused(source, target, reason, principal)
             return
         if source.kind not in ENDINGS:
             for item in source.items():
@@ -93,7 +108,7 @@ class Taking:
             return
         seen: dict[str, str] = {}
         for chunk in _chunks(source.items(), CHUNK):
-            self._chunk(found, source, target, chunk, seen)
+            self._chunk(principal, found, source, target, chunk, seen)
             self.progress(len(chunk))
 
     def _principal(self, source: SourceUser) -> Principal | None:
@@ -103,6 +118,7 @@ class Taking:
         if self.dry_run or (principal and not missing):
             return principal
         with self.store.write() as tx:
+            tx.actor = ACTOR
             principal = principals.find(tx, source.name) or principals.create(tx, source.name)
             return principals.set_properties(tx, principal, missing) if missing else principal
 
@@ -114,6 +130,7 @@ class Taking:
         if self.dry_run or (found and (not missing or found.kind != source.kind)):
             return found
         with self.store.write() as tx:
+            tx.actor = ACTOR
             if found is None:
                 parent = 0
                 for depth in range(1, len(names)):
@@ -128,6 +145,7 @@ class Taking:
 
     def _chunk(
         self,
+        principal: Principal | None,
         collection: Collection | None,
         source: SourceCollection,
         target: str,
@@ -137,11 +155,12 @@ class Taking:
         wanted: list[SourceItem] = []
         for item in chunk:
             if isinstance(item, Unreadable):
-                self.problem(item, target)
+                self.problem(item, target, principal)
             else:
                 wanted.append(item)
         etags = self._etags(collection, [item.href for item in wanted if item.href is not None])
         ready: list[_Ready] = []
+        lost: list[Refusal] = []
         for item in wanted:
             if item.href is not None and etags.get(item.href) == hashlib.sha256(item.octets).hexdigest():
                 self._tell(Outcome.UNCHANGED, item.place, target + item.href)
@@ -150,10 +169,13 @@ class Taking:
                 found, mended = self._checked(source, collection, item)
             except Refused as error:
                 self._tell(Outcome.REFUSED, item.place, target + (item.href or ""), str(error))
+                condition = (CR if source.kind == "addressbook" else C)(error.condition)
+                lost.append(_refusal(target, item.href or "", item.place, str(error), item.octets, condition))
                 continue
-            ready += self._placed(collection, source, target, item, found, mended, etags, seen)
+            ready += self._placed(collection, source, target, item, found, mended, etags, seen, lost)
+        self._quarantine(principal, lost)
         if ready and not self.dry_run and collection is not None:
-            self._write(collection, target, ready)
+            self._write(principal, collection, target, ready)
         else:
             for entry in ready:
                 self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
@@ -168,37 +190,77 @@ class Taking:
         mended: str,
         etags: Mapping[str, str],
         seen: dict[str, str],
+        lost: list[Refusal],
     ) -> Iterator[_Ready]:
         """The href an item goes to, or the word that it need not or cannot go anywhere."""
         uid = found.facts.uid
         holder, etag = self._holder(collection, uid)
         other = seen.get(uid, holder) if uid else ""
         href = item.href or other or href_for(uid or found.etag, ENDINGS[source.kind])
+
+        def refuse(reason: str) -> None:
+            self._tell(Outcome.REFUSED, item.place, target + href, reason)
+            condition = (CR if source.kind == "addressbook" else C)("no-uid-conflict")
+            lost.append(_refusal(target, href, item.place, reason, item.octets, condition))
+
         if uid and uid in seen:
-            self._tell(Outcome.REFUSED, item.place, target + href, f"its UID is that of {seen[uid]}, read before")
+            refuse(f"its UID is that of {seen[uid]}, read before")
             return
         seen[uid] = href
         if other and other != href:
             if etag == found.etag:
                 self._tell(Outcome.UNCHANGED, item.place, target + other)
             else:
-                self._tell(Outcome.REFUSED, item.place, target + href, f"its UID is that of {other}, another item")
+                refuse(f"its UID is that of {other}, another item")
             return
         there = etags.get(href) or (etag if holder == href else "")
         if there == found.etag:
             self._tell(Outcome.UNCHANGED, item.place, target + href)
             return
+        newer = self._newer(collection, href, item) if there else ""
+        if newer and self.keep:
+            self._tell(Outcome.KEPT, item.place, target + href, f"what is stored is newer: {newer}")
+            return
+        if newer:
+            mended = ", ".join(filter(None, (mended, f"what was stored was newer: {newer}; --keep leaves it")))
         yield _Ready(item.place, href, found, Outcome.REPLACED if there else Outcome.TAKEN, mended)
 
-    def _write(self, collection: Collection, target: str, ready: Sequence[_Ready]) -> None:
+    def _newer(self, collection: Collection | None, href: str, item: SourceItem) -> str:
+        """Why what is stored is newer than the source, in words; empty where it is not."""
+        if collection is None:
+            return ""
+        with self.store.read() as tx:
+            ((_, stored, octets),) = items.bodies(tx, collection, [href])
+        if stored is None or not isinstance(octets, bytes):
+            return ""
+        return said(stored.modified) if is_newer(octets, stored.modified, item.octets, item.modified) else ""
+
+    def _quarantine(self, principal: Principal | None, lost: Sequence[Refusal]) -> None:
+        """Keep what was refused; an administrator's import knows no bounds."""
+        if self.dry_run or principal is None or not lost:
+            return
         with self.store.write() as tx:
+            tx.actor = ACTOR
+            for one in lost:
+                quarantine.keep(tx, principal.id, one, None)
+        self.report.quarantined[principal.name] += len(lost)
+
+    def _write(self, principal: Principal | None, collection: Collection, target: str, ready: Sequence[_Ready]) -> None:
+        lost: list[Refusal] = []
+        with self.store.write() as tx:
+            tx.actor = ACTOR
             written = items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
         for entry, result in zip(ready, written, strict=True):
             if isinstance(result, UidConflict):
                 reason = f"its UID is that of {result.href}, another item"
                 self._tell(Outcome.REFUSED, entry.place, target + entry.href, reason)
+                condition = (CR if collection.kind == "addressbook" else C)("no-uid-conflict")
+                lost.append(_refusal(target, entry.href, entry.place, reason, entry.object.octets, condition))
+            elif isinstance(result, OverQuota):  # not to the quarantine: that would be a way around
+                self._tell(Outcome.REFUSED, entry.place, target + entry.href, str(result))
             else:
                 self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
+        self._quarantine(principal, lost)
 
     def _checked(
         self, source: SourceCollection, collection: Collection | None, item: SourceItem
@@ -244,14 +306,20 @@ class Taking:
             item = items.by_uid(tx, collection, uid)
         return (item.href, item.etag) if item else ("", "")
 
-    def _all_refused(self, source: SourceCollection, target: str, reason: str) -> None:
+    def _all_refused(
+        self, source: SourceCollection, target: str, reason: str, principal: Principal | None = None
+    ) -> None:
         for item in source.items():
             href = (item.href or "") if isinstance(item, SourceItem) else ""
             self._tell(Outcome.REFUSED, item.place, target + href, reason)
+            if item.octets:
+                self._quarantine(principal, [_refusal(target, href, item.place, reason, item.octets, "")])
 
-    def problem(self, problem: Unreadable, target: str) -> None:
+    def problem(self, problem: Unreadable, target: str, principal: Principal | None = None) -> None:
         outcome = Outcome.SKIPPED if problem.skipped else Outcome.REFUSED
         self._tell(outcome, problem.place, target, problem.reason)
+        if problem.octets and not problem.skipped:
+            self._quarantine(principal, [_refusal(target, "", problem.place, problem.reason, problem.octets, "")])
 
     def _tell(self, outcome: Outcome, place: str, target: str, reason: str = "") -> None:
         result = Result(outcome, place, target, reason)
@@ -265,6 +333,11 @@ _ARTICLES: Final = {
     "subscribed": "a subscription",
     "plain": "a plain collection",
 }
+
+
+def _refusal(target: str, href: str, place: str, reason: str, octets: bytes, condition: str) -> Refusal:
+    below = target.strip("/").partition("/")[2]
+    return Refusal(below, href, "import", place, reason, octets, condition)
 
 
 def _missing(there: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:

@@ -95,13 +95,15 @@ def test_a_collection_goes_with_all_that_is_in_it(store: Store) -> None:
         anna = principals.create(tx, "anna")
         outer = collections.create(tx, anna, 0, "outer", "plain")
         inner = collections.create(tx, anna, outer.id, "inner", "calendar")
-        item = items.put(tx, inner, "a.ics", event("a"))
+        items.put(tx, inner, "a.ics", event("a"))
         collections.delete(tx, outer)
         assert collections.children(tx, anna.id) == []
         assert collections.get(tx, anna.id, inner.id) is None
-        assert items.get_by_id(tx, inner, item.id) is None
+        assert items.with_uid(tx, anna.id, "a") == []
         with pytest.raises(Absent):
             collections.delete(tx, outer)
+        with pytest.raises(Absent):
+            items.put(tx, inner, "b.ics", event("b"))
 
 
 def test_a_renamed_collection_keeps_what_it_holds(store: Store, calendar: Collection) -> None:

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from calsync.store import collections, items, principals
@@ -10,6 +7,7 @@ from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.errors import Absent, Damaged, Exists, UidConflict
 from calsync.store.items import Item
+from tests.store.conftest import Raw
 from tests.store.objects import card, event, recurring
 
 
@@ -122,13 +120,11 @@ def test_bodies_come_in_the_order_asked_for(store: Store, calendar: Collection) 
     assert [octets for _, _, octets in found] == [event("c").octets, None, event("a").octets, event("c").octets]
 
 
-def test_damage_is_told_of_the_damaged_item_alone(store: Store, calendar: Collection, tmp_path: Path) -> None:
+def test_damage_is_told_of_the_damaged_item_alone(store: Store, calendar: Collection, raw: Raw) -> None:
     with store.write() as tx:
         bad = items.put(tx, calendar, "bad.ics", event("bad"))
         items.put(tx, calendar, "good.ics", event("good"))
-    with sqlite3.connect(tmp_path / "store" / "calsync.db") as connection:
-        connection.execute("UPDATE body SET octets = ? WHERE item = ?", (b"BEGIN:NONSENSE", bad.id))
-    connection.close()
+    raw.run(f"UPDATE body SET octets = x'{b'BEGIN:NONSENSE'.hex()}' WHERE item = {bad.id}")
     with store.read() as tx:
         with pytest.raises(Damaged, match=r"bad\.ics"):
             items.body(tx, bad)

@@ -9,11 +9,43 @@ from types import ModuleType
 
 import pytest
 
-from calsync.store import changes, copies, items, making, meta, occurrences, places, principals, queries, removals, rows
+from calsync.store import (
+    changes,
+    copies,
+    forgetting,
+    history,
+    items,
+    making,
+    meta,
+    occurrences,
+    places,
+    principals,
+    queries,
+    removals,
+    rows,
+    trash,
+)
 from calsync.store.engine import Store
 from calsync.store.statement import Prepared
 
-MODULES = [changes, copies, items, making, meta, occurrences, places, principals, queries, removals, rows]
+pytestmark = pytest.mark.sqlite
+
+MODULES = [
+    changes,
+    copies,
+    forgetting,
+    history,
+    items,
+    making,
+    meta,
+    occurrences,
+    places,
+    principals,
+    queries,
+    removals,
+    rows,
+    trash,
+]
 
 
 def prepared(module: ModuleType) -> Iterator[tuple[str, Prepared]]:
@@ -66,6 +98,9 @@ def plan(connection: sqlite3.Connection, statement: Prepared) -> list[str]:
             "SEARCH card_field USING COVERING INDEX card_field_value (owner=? AND collection=? AND name=?)",
         ),
         (rows._NAMED, "SEARCH item USING INDEX item_href (owner=? AND collection=? AND href=?)"),
+        (history._KEEP, "SEARCH item USING PRIMARY KEY (owner=? AND collection=? AND id=?)"),
+        (history._ENDED_AFTER, "SEARCH revision USING INDEX revision_until (owner=? AND until>?)"),
+        (forgetting._OLDEST, "SEARCH revision USING INDEX revision_until (owner=? AND until<?)"),
         (rows._BODIES, "SEARCH body USING INDEX sqlite_autoindex_body_1 (owner=? AND item=?)"),
     ],
 )

@@ -18,6 +18,8 @@ from calsync.store.migrations import CHAIN, Chain
 from calsync.store.prepare import _transaction, prepare
 from tests.store.objects import event
 
+pytestmark = pytest.mark.sqlite
+
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -35,7 +37,7 @@ def test_a_new_store_is_for_its_owner_only(store: Store, tmp_path: Path) -> None
     folder = tmp_path / "store"
     assert mode(folder) == 0o700
     files = sorted(path.name for path in folder.iterdir())
-    assert files == ["calsync.db", "calsync.db-lock", "calsync.db-shm", "calsync.db-wal"]
+    assert files == ["calsync.db", "calsync.db-lock", "calsync.db-serving", "calsync.db-shm", "calsync.db-wal"]
     assert {mode(path) for path in folder.iterdir()} == {0o600}
 
 
@@ -148,10 +150,10 @@ def test_no_store_is_made_unasked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("url", ["", "calsync.db", "sqlite://", "sqlite:///", "mysql:///x", "sqlite:/x.db"])
-def test_urls_of_other_things_are_refused(url: str) -> None:
+@pytest.mark.parametrize("text", ["", "calsync.db", "sqlite://", "sqlite:///", "mysql:///x", "sqlite:/x.db"])
+def test_urls_of_other_things_are_refused(text: str) -> None:
     with pytest.raises(StoreError, match="not a store that calsync knows"):
-        Store.open(url)
+        Store.open(text)
 
 
 def test_a_torn_file_is_told_as_damage(store: Store, url: str, tmp_path: Path) -> None:

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import sqlite3
-from contextlib import closing
-from pathlib import Path
-
 import pytest
 
 from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.verify import verify
+from tests.store.conftest import Raw
 from tests.store.objects import card, event, recurring
 
 
@@ -49,7 +46,6 @@ def test_a_sound_store_has_no_problems(busy: Store) -> None:
         ("UPDATE card_field SET item = 4711", "bob", "rows of card_field that belong to no item"),
     ],
 )
-def test_each_kind_of_damage_is_told(busy: Store, tmp_path: Path, damage: str, path: str, text: str) -> None:
-    with closing(sqlite3.connect(tmp_path / "store" / "calsync.db")) as connection, connection:
-        connection.execute(damage)
+def test_each_kind_of_damage_is_told(busy: Store, raw: Raw, damage: str, path: str, text: str) -> None:
+    raw.run(damage)
     assert [problem for problem in verify(busy) if problem.path == path and text in problem.text]

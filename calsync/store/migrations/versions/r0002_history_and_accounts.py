@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import TEXT
@@ -16,7 +18,9 @@ IDENTITY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    """Add the tables."""
+    """Add the tables. What was before this moment is in no history (`forgetting.reach`)."""
+    meta = sa.table("meta", sa.column("key", sa.Text()), sa.column("value", sa.LargeBinary()))
+    op.bulk_insert(meta, [{"key": "history", "value": b"%d" % time.time()}])
     op.create_table(
         "audit",
         sa.Column("id", IDENTITY, autoincrement=True, nullable=False),
@@ -57,7 +61,8 @@ def upgrade() -> None:
         sa.Column("client", PLAIN, server_default="", nullable=False),
         sa.Column("address", PLAIN, server_default="", nullable=False),
         sa.Column("account", sa.BigInteger(), nullable=True),
-        sa.Column("result", sa.LargeBinary(), nullable=True),
+        sa.Column("generation", sa.BigInteger(), nullable=True),
+        sa.Column("granted", PLAIN, nullable=True),
         sa.PrimaryKeyConstraint("id", name="login_flow_key"),
     )
     op.create_index("login_flow_poll", "login_flow", ["poll"], unique=True)
@@ -65,6 +70,7 @@ def upgrade() -> None:
         "membership",
         sa.Column("account", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("name", PLAIN, autoincrement=False, nullable=False),
+        sa.Column("source", PLAIN, server_default="", nullable=False),
         sa.PrimaryKeyConstraint("account", "name", name="membership_key"),
         sqlite_with_rowid=False,
     )
@@ -92,12 +98,13 @@ def upgrade() -> None:
         sa.Column("origin", PLAIN, nullable=False),
         sa.Column("condition", PLAIN, server_default="", nullable=False),
         sa.Column("reason", PLAIN, nullable=False),
-        sa.Column("octets", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("received", sa.BigInteger(), nullable=False),
         sa.Column("actor", PLAIN, server_default="", nullable=False),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("owner", "id", name="quarantine_key"),
     )
+    op.create_index("quarantine_age", "quarantine", ["owner", "received", "id", "size"])
     op.create_index("quarantine_digest", "quarantine", ["owner", "target", "digest"], unique=True)
     op.create_table(
         "recovery_code",
@@ -117,12 +124,12 @@ def upgrade() -> None:
         sa.Column("etag", PLAIN, nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("content_type", PLAIN, server_default="", nullable=False),
-        sa.Column("octets", sa.LargeBinary(), nullable=False),
         sa.Column("properties", PLAIN, server_default="{}", nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("until", sa.BigInteger(), nullable=False),
         sa.Column("reason", PLAIN, nullable=False),
         sa.Column("actor", PLAIN, server_default="", nullable=False),
+        sa.Column("octets", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("owner", "ended", name="revision_key"),
     )
     op.create_index("revision_item", "revision", ["owner", "item"], unique=False)
@@ -135,6 +142,8 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("confirmed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("last_step", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failures", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("failed", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("account", name="second_factor_key"),
     )
@@ -155,6 +164,7 @@ def upgrade() -> None:
         sa.Column("parent", sa.BigInteger(), nullable=False),
         sa.Column("name", PLAIN, nullable=False),
         sa.Column("path", PLAIN, nullable=False),
+        sa.Column("root", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("deleted", sa.BigInteger(), nullable=False),
         sa.Column("actor", PLAIN, server_default="", nullable=False),
         sa.PrimaryKeyConstraint("owner", "collection", name="trash_key"),
@@ -173,6 +183,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="web_session_key"),
     )
     op.create_index("web_session_account", "web_session", ["account"], unique=False)
+    op.create_index("web_session_expires", "web_session", ["expires"], unique=False)
     op.create_table(
         "quota",
         sa.Column("principal", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -187,6 +198,8 @@ def upgrade() -> None:
         sa.Column("kind", PLAIN, nullable=False),
         sa.Column("payload", PLAIN, nullable=False),
         sa.Column("owner", sa.BigInteger(), nullable=False),
+        sa.Column("topic", PLAIN, server_default="", nullable=False),
+        sa.Column("number", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("created", sa.BigInteger(), nullable=False),
         sa.Column("due", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
@@ -197,3 +210,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="job_key"),
     )
     op.create_index("job_due", "job", ["dead", "due"], unique=False)
+    op.create_index("job_topic", "job", ["owner", "topic", "number"], unique=False)
