@@ -1,1 +1,6 @@
-"""Work that nobody waits for: what must be done from time to time, by one process for all."""
+"""Work that nobody waits for: what is done now and then by one process for all.
+
+`tasks` lists it, each with how often; `keeper` is the thread of the server process that runs it; `leases` sees to it
+that one process does it and remembers how it went; `retention` says how long things are kept. What a task does is a
+function of the store; it is stopped between two short transactions and goes on the next time.
+"""

@@ -1,0 +1,369 @@
+"""A store from a backup, brought up to what is known of the time since, in place of the one that is there.
+
+Everything is done in a file beside the store, which is exchanged for it at the end: until then nothing has happened.
+Every principal gets a new epoch, for what phones know of the old history no longer holds; they list everything anew.
+So what was lost between backup and restore would be deleted from them, and where there is such, the store starts on
+hold.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import bindparam, update
+
+from calsync.accounts import audit
+from calsync.recovery import accounts, hold, replay, salvage
+from calsync.recovery.apply import ACTOR, Applying, Done
+from calsync.recovery.lines import Line, lines
+from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
+from calsync.store import journal, meta, principals, sqlite, verify
+from calsync.store.engine import Store, Transaction
+from calsync.store.entries import Restored
+from calsync.store.errors import StoreError
+from calsync.store.schema import principal as principal_table
+from calsync.store.serving import Presence
+from calsync.store.statement import Prepared
+
+_RENEW: Final = Prepared(
+    update(principal_table).where(principal_table.c.id == bindparam("owner")).values(epoch=bindparam("fresh"))
+)
+_SHOWN: Final = 1000  # names in a report
+_BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock", "-serving")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be done. `what`: a backup's folder, or the file of a store. `journal`: where it is, None: as the
+    backup says. `hold`: None leaves it to what is found."""
+
+    what: Path
+    target: Path
+    journal: Path | None = None
+    use_journal: bool = True
+    use_salvage: bool = True
+    hold: bool | None = None
+    dry_run: bool = False
+
+
+@dataclass(slots=True)
+class Report:
+    """What was done, for people. `vanishing`: names that phones will delete; `unknown`: what nobody can name."""
+
+    made: int = 0
+    users: int = 0
+    replayed: int = 0
+    salvaged: bool = False
+    done: Done = field(default_factory=Done)
+    accounts: str = ""
+    notices: list[str] = field(default_factory=list)
+    vanishing: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    held: bool = False
+    replaced: Path | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Nothing that was acknowledged is missing, as far as can be known."""
+        return not (self.vanishing or self.unknown)
+
+    def lines(self) -> Iterator[str]:
+        when = datetime.fromtimestamp(self.made, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if self.made else "unknown time"
+        yield f"backup of {when}: {self.users} users"
+        done = self.done
+        yield (
+            f"since then: {self.replayed} transactions in the journal, the replaced store "
+            f"{'read' if self.salvaged else 'not read'}; brought over: {done.principals} users, {done.collections} "
+            f"collections, {done.items} items, {done.deleted} deletions"
+        )
+        yield self.accounts
+        yield from self.notices
+        if self.complete:
+            yield "nothing that was acknowledged is missing"
+        yield from self.unknown
+        if self.vanishing:
+            yield f"will vanish from phones, unless they are held back ({len(self.vanishing)}):"
+            yield from (f"  {name}" for name in self.vanishing[:_SHOWN])
+        if self.replaced is not None:
+            yield f"the store that was there is kept as {self.replaced}"
+        if self.held:
+            yield "ON HOLD: clients are answered 503 until you say `calsync release`"
+
+
+def restore(wish: Wish, say: Say = lambda _text: None) -> Report:
+    """Do it. Raises `BackupError`, `StoreError`, `OSError`: then the store that is there is as it was."""
+    manifest = _checked(wish.what)
+    wish.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    presence = Presence(wish.target)
+    try:
+        if not presence.alone():
+            raise StoreError(f"store: {wish.target}: in use by another process (stop calsync first, and what uses it)")
+        working = wish.target.with_name(wish.target.name + ".restoring")
+        _clear(working)
+        try:
+            say("copying the backup")
+            _copied(wish.what, working)
+            report = _brought_up(wish, manifest, working, say)
+            if not wish.dry_run:
+                _exchange(working, wish.target, report)
+        finally:
+            _clear(working)
+    finally:
+        presence.leave()
+    return report
+
+
+# --- the backup -------------------------------------------------------------------------------------------------------
+
+
+def _checked(what: Path) -> Manifest | None:
+    """The manifest, where it is a backup, once its database is seen to be what was written."""
+    if what.is_dir():
+        manifest = Manifest.read(what)
+        wanted = manifest.files.get(DATABASE)
+        if wanted is None or not (what / DATABASE).is_file():
+            raise BackupError(f"{what}: holds no {DATABASE}")
+        if digest(what / DATABASE) != wanted:
+            raise BackupError(f"{what / DATABASE}: is not what was written when the backup was made ({FILE})")
+        return manifest
+    if not what.is_file():
+        raise BackupError(f"{what}: no such backup")
+    return None
+
+
+def _copied(what: Path, working: Path) -> None:
+    source = what / DATABASE if what.is_dir() else what
+    try:
+        if source.with_name(source.name + "-wal").exists():
+            sqlite.copy(source, working)
+        else:
+            shutil.copyfile(source, working)
+            working.chmod(0o600)
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, source) from error
+
+
+def _clear(working: Path) -> None:
+    for suffix in _BESIDE:
+        working.with_name(working.name + suffix).unlink(missing_ok=True)
+
+
+# --- bringing it up to now --------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _replaced(target: Path) -> Iterator[sqlite3.Connection | None]:
+    if not target.exists():
+        yield None
+        return
+    beside = [target.with_name(target.name + suffix) for suffix in ("-wal", "-shm")]
+    before = [path for path in beside if path.exists()]
+    try:
+        with salvage.opened(target) as connection:
+            yield connection
+    finally:
+        # A reader makes them, and may not take them away.
+        for path in beside:
+            if path not in before and not (path.name.endswith("-wal") and path.exists() and path.stat().st_size):
+                path.unlink(missing_ok=True)
+
+
+def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, say: Say) -> Report:
+    report = Report(made=manifest.made if manifest else int(wish.what.stat().st_mtime))
+    store = Store.open(f"sqlite:///{working}", create=False)
+    try:
+        if manifest is None:
+            report.notices += [f"in the copy: {one.path}: {one.text}" for one in verify.verify(store)]
+        with store.read() as tx:
+            owners = principals.listing(tx)
+            kept = journal.folder_of(tx)
+        report.users = len(owners)
+        folder = wish.journal or kept
+        seqs = {one.epoch: one.seq for one in owners}
+        with _replaced(wish.target) as connection:
+            say("reading the journal")
+            journaled = _journaled(folder, seqs, manifest, report)
+            say("reading the replaced store")
+            salvaged = salvage.gather(connection, seqs) if connection is not None else salvage.Salvaged()
+            report.notices += [f"the replaced store: {text}" for text in salvaged.problems]
+            rows = accounts.read(connection) if connection is not None else None
+            if journaled is not None and wish.use_journal:
+                report.replayed = journaled.transactions
+            report.salvaged = salvaged.readable and wish.use_salvage
+            _go_on_journaling(store, folder, report, dry_run=wish.dry_run)
+            found = lines(
+                owners,
+                journaled,
+                salvaged,
+                anchored=kept is not None,
+                use_journal=wish.use_journal,
+                use_salvage=wish.use_salvage,
+            )
+            _renew(store, found)
+            say("bringing over what came since")
+            for line in found:
+                _one(store, line, report.done)
+            _accounts(store, rows if wish.use_salvage else None, found, report)
+        for line in found:
+            report.unknown += line.unknown
+            report.vanishing += line.vanishing
+        report.vanishing += report.done.failed
+        report.held = bool(report.vanishing or report.unknown) if wish.hold is None else wish.hold
+        with store.write() as tx:
+            tx.actor = ACTOR
+            if report.held:
+                hold.hold(tx, "a restored backup: something is missing")
+            else:
+                hold.release(tx)
+    finally:
+        store.close()
+    return report
+
+
+def _journaled(
+    folder: Path | None, seqs: dict[str, int], manifest: Manifest | None, report: Report
+) -> replay.Journaled | None:
+    if folder is None:
+        report.notices.append("there is no journal ([history] journal was not set, and --journal was not given)")
+        return None
+    # Only of the same folder is the position known.
+    same = manifest is not None and manifest.journal == str(folder)
+    try:
+        found = replay.gather(folder, seqs, manifest.position if same and manifest is not None else {})
+    except OSError as error:
+        report.notices.append(f"the journal cannot be read: {folder}: {(error.strerror or str(error)).lower()}")
+        return None
+    report.notices += [str(fault) for fault in found.faults]
+    if found.ended:
+        report.notices.append(f"the journal {folder} was given up at some time since the backup")
+    if found.lost:
+        report.notices.append(f"the journal {folder}: segments that were there when the backup was made are missing")
+    return found
+
+
+def _go_on_journaling(store: Store, folder: Path | None, report: Report, *, dry_run: bool) -> None:
+    """What is brought over goes into the journal, too, so that this backup can be restored once more."""
+    usable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
+    if folder is not None and not usable:
+        report.notices.append(f"the journal {folder} cannot be written: there is none until calsync serve begins one")
+    with store.write() as tx:
+        journal.remember(tx, folder if usable and not dry_run else None)
+
+
+def _renew(store: Store, found: list[Line]) -> None:
+    """New epochs for all whom the backup holds: what phones know of the old ones no longer holds."""
+    with store.write() as tx:
+        tx.actor = ACTOR
+        for line in found:
+            if line.principal is not None and not line.gone:
+                fresh = secrets.token_hex(8)
+                tx.run(_RENEW, owner=line.principal.id, fresh=fresh)
+                _note(tx, line, fresh, line.principal.seq)
+
+
+def _note(tx: Transaction, line: Line, fresh: str, begin: int) -> None:
+    """Say in journal and store which histories go on in this one."""
+    lineage = json.loads(meta.get(tx, salvage.LINEAGE) or b"[]")
+    for stretch in line.stretches:
+        note = Restored(stretch.state.epoch, min(stretch.since, begin), fresh, begin, line.whole)
+        tx.notes.append(note)
+        lineage.append(asdict(note))
+    meta.put(tx, salvage.LINEAGE, json.dumps(lineage).encode())
+
+
+def _one(store: Store, line: Line, done: Done) -> None:
+    principal = line.principal
+    with store.write() as tx:
+        tx.actor = ACTOR
+        if principal is None:
+            principal = principals.create(tx, line.name, line.kind)
+            _note(tx, line, principal.epoch, 0)
+            done.principals += 1
+        elif line.gone:
+            principals.delete(tx, principal)
+            done.deleted += 1
+    if line.gone:
+        return
+    applying = Applying(store, principal, 0 if line.principal is None else principal.seq, done)
+    for stretch in line.stretches:
+        applying.stretch(stretch, certain=line.certain)
+
+
+def _accounts(store: Store, rows: accounts.Rows | None, found: list[Line], report: Report) -> None:
+    gone = [line.name for line in found if line.gone]
+    with store.write() as tx:
+        tx.actor = ACTOR
+        # A store that nobody has an account in is one that was made after the loss.
+        if rows is not None and rows["account"]:
+            count = accounts.write(tx, rows)
+            report.accounts = f"accounts: {count}, with passwords and app passwords of the replaced store"
+        else:
+            accounts.forget_sign_ins(tx)
+            report.accounts = (
+                "accounts: those of the backup. A password that was changed since is the old one again; an app "
+                "password that was revoked since lets in again, until it is revoked anew (calsync token revoke)"
+            )
+        accounts.remove(tx, gone)
+        audit.note(tx, "restored", items=report.done.items, backup=report.made)
+
+
+# --- the exchange -----------------------------------------------------------------------------------------------------
+
+
+def _exchange(working: Path, target: Path, report: Report) -> None:
+    """Put the new store in place of the old one, which keeps a name. At no moment is there none."""
+    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H%M%SZ")
+    above = target if target.exists() else target.parent
+    if os.geteuid() == 0:
+        os.chown(working, above.stat().st_uid, above.stat().st_gid)
+    _fsync(working)
+    replaced = _kept(target, stamp)
+    report.replaced = replaced if replaced.exists() else None
+    working.rename(target)
+    _fsync(target.parent)
+    note = target.with_name(f"{target.name}.restored-{stamp}.txt")
+    note.write_text("".join(f"{line}\n" for line in report.lines()), encoding="utf-8")
+    note.chmod(0o600)
+
+
+def _kept(target: Path, stamp: str) -> Path:
+    number, replaced = 1, target.with_name(f"{target.name}.replaced-{stamp}")
+    while replaced.exists():
+        number += 1
+        replaced = target.with_name(f"{target.name}.replaced-{stamp}-{number}")
+    if target.exists():
+        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(target)) as connection:
+            # What is in the log goes into the file, if that is still possible.
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        try:
+            os.link(target, replaced)
+        except OSError:
+            shutil.copyfile(target, replaced)
+            replaced.chmod(0o600)
+    # A log that is left belongs to the old file, which may be gone; beside the new one it would be taken for its own.
+    log = target.with_name(target.name + "-wal")
+    if log.exists():
+        log.rename(replaced.with_name(replaced.name + "-wal"))
+    target.with_name(target.name + "-shm").unlink(missing_ok=True)
+    return replaced
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

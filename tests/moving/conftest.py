@@ -1,0 +1,34 @@
+"""Stores to move between, on each back end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgresql import Cluster, required
+
+KINDS = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    required()
+    made = Cluster()
+    made.start()
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str], str]:
+    """The URL of a store that does not exist yet, by kind and name."""
+
+    def made(kind: str, name: str) -> str:
+        if kind == "postgresql":
+            cluster: Cluster = request.getfixturevalue("cluster")
+            return cluster.database()
+        return f"sqlite:///{tmp_path / name / 'calsync.db'}"
+
+    return made

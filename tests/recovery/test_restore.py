@@ -1,0 +1,266 @@
+"""Restored backups: nothing acknowledged is lost, and no phone deletes what its owner did not delete."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recovery.phones import PASSWORD, Phone, Session, Writer, event
+from tests.server_process import ServerProcess
+
+
+class World:
+    """A server, a user who writes, her phones, and a folder of backups."""
+
+    def __init__(self, folder: Path, seed: int, *, journal: bool) -> None:
+        self.journal = folder / "journal"
+        text = f"[history]\njournal = {self.journal}\n" if journal else ""
+        self.server = ServerProcess(folder, config_text=text)
+        self.backups = folder / "backups"
+        self.database = self.server.data / "calsync" / "calsync.db"
+        self.server.start()
+        self.server.add_user("anna", PASSWORD)
+        self.ask = Session(self.server)
+        self.writer = Writer(self.ask, random.Random(seed))
+        self.phones = {name: Phone(name) for name in ("one", "two", "three")}
+        self.writer.begin()
+
+    def sync(self) -> set[int]:
+        return {phone.sync(self.ask) for phone in self.phones.values()}
+
+    def command(self, *words: str, status: int = 0) -> str:
+        done = self.server.command(*words)
+        assert done.returncode == status, (done.returncode, done.stdout, done.stderr)
+        return done.stdout
+
+    def backup(self) -> Path:
+        made: dict[str, Any] = json.loads(self.command("backup", str(self.backups), "--json"))
+        return Path(made["folder"])
+
+    def check(self) -> None:
+        """Truth, mirrors and listing agree, and no phone lost what was not deleted."""
+        self.writer.check()
+        self.sync()
+        copies = {path for phone in self.phones.values() for path in phone.members}
+        assert copies == self.writer.held.keys()
+        wrong = {path for phone in self.phones.values() for path in phone.deleted} - self.writer.ever_deleted
+        assert not wrong
+
+    def close(self) -> None:
+        self.ask.close()
+        self.server.kill()
+
+
+@pytest.fixture(params=[1, 2, 3])
+def seed(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def journaled(tmp_path: Path, seed: int) -> Iterator[World]:
+    world = World(tmp_path, seed, journal=True)
+    yield world
+    world.close()
+
+
+@pytest.fixture
+def plain(tmp_path: Path, seed: int) -> Iterator[World]:
+    world = World(tmp_path, seed, journal=False)
+    yield world
+    world.close()
+
+
+def spoil(database: Path) -> None:
+    """Overwrite the second half of the file."""
+    size = database.stat().st_size
+    with database.open("r+b") as file:
+        file.seek(size // 2 // 4096 * 4096)
+        file.write(bytes(random.Random(5).randbytes(size - file.tell())))
+
+
+def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: int) -> None:
+    journaled.writer.write(40)
+    journaled.sync()
+    made = journaled.backup()
+    for _ in range(3):
+        journaled.writer.write(25)
+        journaled.sync()
+    journaled.server.kill()
+    if seed == 2:
+        spoil(journaled.database)
+    else:
+        for path in journaled.database.parent.glob("calsync.db*"):
+            path.unlink()
+    told = journaled.command("restore", str(made))
+    assert "nothing that was acknowledged is missing" in told
+    journaled.server.start()
+    journaled.check()
+    # Life goes on, and the same backup can be restored once more.
+    journaled.writer.write(25)
+    journaled.sync()
+    journaled.server.kill()
+    journaled.database.unlink()
+    journaled.command("restore", str(made))
+    journaled.server.start()
+    journaled.check()
+
+
+def test_without_a_journal_the_replaced_store_is_enough(plain: World) -> None:
+    plain.writer.write(30)
+    plain.sync()
+    made = plain.backup()
+    plain.writer.write(50)
+    plain.sync()
+    plain.server.kill()
+    told = plain.command("restore", str(made))
+    assert "nothing that was acknowledged is missing" in told
+    plain.server.start()
+    plain.check()
+    assert next(plain.database.parent.glob("calsync.db.replaced-*")).stat().st_size
+
+
+def test_without_both_it_is_on_hold_until_somebody_agrees(plain: World) -> None:
+    plain.writer.write(30)
+    plain.sync()
+    made = plain.backup()
+    plain.writer.write(20)
+    plain.sync()
+    before = {name: dict(phone.members) for name, phone in plain.phones.items()}
+    plain.server.kill()
+    for path in plain.database.parent.glob("calsync.db*"):
+        path.unlink()
+    told = plain.command("restore", str(made), status=3)
+    assert "anna: whether more was changed" in told and "calsync release" in told
+    plain.server.start()
+    assert plain.sync() == {503}
+    assert {name: phone.members for name, phone in plain.phones.items()} == before
+    answer = plain.ask("PROPFIND", "/anna/", Depth="0")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "300")
+    assert plain.ask("GET", "/.web/").status_code == 200
+    plain.command("release")
+    plain.server.kill()
+    plain.server.start()
+    assert 503 not in plain.sync()
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_a_damaged_store_gives_what_can_be_read_and_names_what_cannot(plain: World) -> None:
+    plain.writer.write(20)
+    made = plain.backup()
+    path = "/anna/one/precious.ics"
+    if "one" not in plain.writer.calendars:
+        plain.ask("MKCALENDAR", "/anna/one/")
+    assert plain.ask("PUT", path, event("precious", "gold")).status_code == 201
+    assert plain.ask("PUT", "/anna/one/other.ics", event("other", "silver")).status_code == 201
+    plain.server.stop()
+    octets = plain.database.read_bytes()
+    assert octets.count(b"SUMMARY:gold") == 1
+    plain.database.write_bytes(octets.replace(b"SUMMARY:gold", b"SUMMARY:lead"))
+    told = plain.command("restore", str(made), status=3)
+    assert "anna/one/precious.ics" in told and "other.ics" not in told
+    plain.command("release")
+    plain.server.start()
+    assert plain.ask("GET", "/anna/one/other.ics").content == event("other", "silver")
+    assert plain.ask("GET", path).status_code == 404
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_going_back_on_purpose(journaled: World) -> None:
+    journaled.ask("MKCALENDAR", "/anna/three/")
+    journaled.ask("PUT", "/anna/three/a.ics", event("a", "before"))
+    made = journaled.backup()
+    journaled.ask("PUT", "/anna/three/b.ics", event("b", "after"))
+    journaled.server.stop()
+    told = journaled.command("restore", str(made), "--no-journal", "--no-salvage", "--no-hold", status=3)
+    assert "anna/three/b.ics" in told
+    journaled.server.start()
+    assert journaled.ask("GET", "/anna/three/b.ics").status_code == 404
+    journaled.ask("PUT", "/anna/three/c.ics", event("c", "later"))
+    journaled.server.kill()
+    journaled.database.unlink()
+    # What was given up stays so; what was written since is there.
+    journaled.command("restore", str(made))
+    journaled.server.start()
+    found = {name: journaled.ask("GET", f"/anna/three/{name}.ics").status_code for name in "abc"}
+    assert found == {"a": 200, "b": 404, "c": 200}
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_who_came_and_who_went_since(journaled: World) -> None:
+    journaled.server.add_user("carl", PASSWORD)
+    made = journaled.backup()
+    journaled.server.add_user("bert", PASSWORD)
+    bert = Session(journaled.server, "bert")
+    assert bert("MKCALENDAR", "/bert/x/").status_code == 201
+    assert bert("PUT", "/bert/x/1.ics", event("1", "bert's")).status_code == 201
+    journaled.command("user", "passwd", "anna", "--generate")
+    journaled.server.kill()
+    told = journaled.command("restore", str(made))
+    assert "of the replaced store" in told
+    journaled.server.start()
+    assert bert("GET", "/bert/x/1.ics").content == event("1", "bert's")
+    assert journaled.ask("PROPFIND", "/anna/", Depth="0").status_code == 401, "the old password"
+    bert.close()
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_nothing_happens_while_somebody_has_the_store_open_or_in_a_dry_run(journaled: World) -> None:
+    made = journaled.backup()
+    done = journaled.server.command("restore", str(made))
+    assert done.returncode == 1 and "in use by another process" in done.stderr
+    journaled.ask("PUT", "/anna/one/a.ics", event("a", "x"))
+    journaled.server.stop()
+    before = journaled.database.read_bytes()
+    names = sorted(path.name for path in journaled.database.parent.iterdir())
+    told = journaled.command("restore", str(made), "--dry-run")
+    assert "nothing was changed" in told and "1 items" in told
+    assert journaled.database.read_bytes() == before
+    assert sorted(path.name for path in journaled.database.parent.iterdir()) == names
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_a_gap_in_the_journal_is_told(journaled: World) -> None:
+    made = journaled.backup()
+    journaled.ask("PUT", "/anna/one/a.ics", event("a", "x"))
+    journaled.server.stop()
+    spoiled = 0
+    for file in journaled.journal.iterdir():
+        text = file.read_bytes()
+        spoiled += text.count(b"SUMMARY:x")
+        file.write_bytes(text.replace(b"SUMMARY:x", b"SUMMARY:y"))
+    assert spoiled == 1
+    journaled.database.unlink()
+    told = journaled.command("restore", str(made), status=3)
+    assert "are damaged" in told and "ON HOLD" in told
+
+
+def test_a_plain_copy_of_the_store_and_a_folder_of_files(tmp_path: Path) -> None:
+    world = World(tmp_path, 1, journal=False)
+    try:
+        world.ask("PUT", "/anna/one/a.ics", event("a", "x"))
+        made = world.backup()
+        world.server.stop()
+        copy = tmp_path / "copy.db"
+        with closing(sqlite3.connect(world.database)) as source, closing(sqlite3.connect(copy)) as target:
+            source.backup(target)
+        world.command("restore", str(copy))
+        done = world.server.command("restore", str(made / "collection-root"))
+        assert done.returncode == 1 and "calsync import" in done.stderr
+        shutil.copytree(made, tmp_path / "bad")
+        with (tmp_path / "bad" / "calsync.db").open("r+b") as file:
+            file.seek(5000)
+            file.write(b"?")
+        done = world.server.command("restore", str(tmp_path / "bad"))
+        assert done.returncode == 1 and "is not what was written" in done.stderr
+        world.server.start()
+        assert world.ask("GET", "/anna/one/a.ics").content == event("a", "x")
+    finally:
+        world.close()
