@@ -1,6 +1,7 @@
-# serve: a server from this checkout · test, check: what CI runs · bench: beside stock Radicale · clean: what is made here
+# serve: a server from this checkout · test, check: what CI runs · soak: the long tests · bench: beside stock Radicale ·
+# clean: what is made here
 #
-#   make serve ARGS="--hosts 0.0.0.0:5232"     make test ARGS="tests/ical -x"     make bench ARGS="--items 1000"
+#   make serve ARGS="--hosts 0.0.0.0:5232"     make test ARGS="tests/ical -x"     make soak ARGS="--minutes 120"     make bench ARGS="--items 1000"
 
 PYTHON ?= python3
 VENV   := .venv
@@ -8,7 +9,7 @@ RUN    := $(VENV)/bin
 PIP    := $(RUN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: serve test check bench clean
+.PHONY: serve test soak fuzz check bench clean
 .DELETE_ON_ERROR:
 
 # Calendars go where an installed calsync keeps them too ($XDG_DATA_HOME/calsync): neither `clean` nor a fresh clone loses any.
@@ -17,6 +18,14 @@ serve: $(VENV)/.serve
 
 test: $(VENV)/.test
 	@$(RUN)/python -m pytest $(ARGS)
+
+# About 20 minutes, then its figures.
+soak: $(VENV)/.test
+	@$(RUN)/python -m tests.soak $(ARGS)
+
+# Each parser for three minutes (half an hour in all): make fuzz ARGS="--seconds 600 scanner xml"
+fuzz: $(VENV)/.fuzz
+	@$(RUN)/python -m tests.fuzz $(ARGS)
 
 check: $(VENV)/.check
 	@$(RUN)/ruff format --check .
@@ -48,6 +57,10 @@ $(VENV)/.serve: pyproject.toml | $(RUN)/python
 $(VENV)/.test: pyproject.toml | $(RUN)/python
 	@$(PIP) -e '.[test]'
 	@touch $@ $(VENV)/.serve
+
+$(VENV)/.fuzz: pyproject.toml | $(RUN)/python
+	@$(PIP) -e '.[fuzz,test]'
+	@touch $@ $(VENV)/.test $(VENV)/.serve
 
 $(VENV)/.check: pyproject.toml | $(RUN)/python
 	@$(PIP) -e '.[check,test]'

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from calsync.dav.incoming import over_quota
 from calsync.observe import Trace
-from calsync.store.errors import Busy, Damaged, Full, ReadOnly
+from calsync.store.disk import MEANINGS
+from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, InternalServerError, ServiceUnavailable
 
 
 def failure(error: Exception, trace: Trace) -> DavError:
-    """507 where the disk is full, 503 where it may pass, else 500."""
+    """507 where the disk or a quota is full, 503 where it may pass, else 500."""
+    if isinstance(error, OverQuota):  # the user's affair: nothing went wrong here
+        return over_quota(error)
+    if isinstance(error, OSError) and error.errno in MEANINGS:  # of a file beside the store: a journal, a key
+        error = MEANINGS[error.errno](str(error))
+    if isinstance(error, MemoryError):
+        error = Busy("no memory left")
     if isinstance(error, Full):
         logger.error("%s the disk is full: %s", trace.id, error)
         return DavError(str(error), status=507)

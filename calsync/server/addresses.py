@@ -6,7 +6,8 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, MutableMapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 BACKLOG = 1024
@@ -40,13 +41,28 @@ def listen(hosts: Sequence[Host]) -> list[socket.socket]:
     return sockets
 
 
-def inherited(environment: dict[str, str] | None = None) -> list[socket.socket]:
-    """The sockets that systemd opened for this process (`LISTEN_FDS`), none without socket activation."""
+def inherited(environment: MutableMapping[str, str] | None = None) -> list[socket.socket]:
+    """The sockets that systemd opened for this process (`LISTEN_FDS`), none without socket activation.
+
+    What tells of them is taken out of the environment: it is not meant for further processes. Raises `AddressError`.
+    """
     variables = os.environ if environment is None else environment
-    if variables.get("LISTEN_PID") != str(os.getpid()):
+    told = {name: variables.pop(name, "") for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")}
+    if told["LISTEN_PID"] != str(os.getpid()):
         return []
-    count = int(variables.get("LISTEN_FDS", "0"))
-    sockets = [socket.socket(fileno=fd) for fd in range(FIRST_FD, FIRST_FD + count)]
+    sockets = handed_over(range(FIRST_FD, FIRST_FD + int(told["LISTEN_FDS"] or "0")))
+    for sock, name in zip_longest(sockets, filter(None, told["LISTEN_FDNAMES"].split(":"))):
+        if sock is not None and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise AddressError(
+                errno.EINVAL,
+                f"{name or 'a socket'} of systemd does not listen (Accept=no and ListenStream= are wanted)",
+            )
+    return sockets
+
+
+def handed_over(descriptors: Iterable[int]) -> list[socket.socket]:
+    """Sockets that another process opened; this one gives them to no third."""
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for sock in sockets:
         sock.set_inheritable(False)
     return sockets

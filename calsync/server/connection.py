@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from calsync.server.environ import Peer, peer_of
 from calsync.server.exchange import ClientGone, Site
+from calsync.server.guests import Guests, household_of
+from calsync.server.limits import NEVER
 
 logger = logging.getLogger("calsync.server")
-
-NEVER = float("inf")
 
 #: A kernel holds at most this many unsent octets for us, so that "written" means nearly "taken" (tcp(7)).
 NOT_SENT = 128 * 1024
@@ -28,15 +28,14 @@ CLOSING = 5.0
 #: linger on, for 0 seconds: close() sends a reset (socket(7)).
 RESET = struct.pack("ii", 1, 0)
 
-Connections = set["Connection"]
-
 
 class Connection(asyncio.Protocol, ABC):
     """One connection. `deadline` (monotonic seconds) is looked at by `check` about once a second."""
 
-    def __init__(self, site: Site, connections: Connections) -> None:
+    def __init__(self, site: Site, guests: Guests) -> None:
         self.site = site
-        self.connections = connections
+        self.guests = guests
+        self.household = ""
         self.gone = False
         self.deadline = NEVER
         self.closing = False
@@ -69,13 +68,12 @@ class Connection(asyncio.Protocol, ABC):
         self.transport = cast(asyncio.Transport, transport)
         self.peer = _peer(self.transport, self.site)
         self.transport.set_write_buffer_limits(high=1, low=0)  # asyncio's TLS would stop at a high of 0 for good
-        if len(self.connections) >= self.site.limits.connections:
-            _make_room(self.connections)
-        self.connections.add(self)
+        self.household = "" if self.peer.trusted else household_of(self.peer.address)
+        self.guests.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
-        self.connections.discard(self)
+        self.guests.discard(self)
         self.resume_writing()
 
     def pause_writing(self) -> None:
@@ -148,16 +146,6 @@ class Connection(asyncio.Protocol, ABC):
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s: the runner failed", self.peer.name, exc_info=error)
             self.drop()
-
-
-def _make_room(connections: Connections) -> None:
-    """Drop the connection that has waited longest for its client: idle ones first, then those still sending."""
-    open_ones = [connection for connection in connections if not connection.closing]
-    waiting = [connection for connection in open_ones if connection.idle] or [
-        connection for connection in open_ones if connection.deadline < NEVER
-    ]
-    if waiting:
-        min(waiting, key=lambda connection: connection.deadline).drop()
 
 
 def _peer(transport: asyncio.Transport, site: Site) -> Peer:

@@ -1,74 +1,175 @@
-"""The worker threads."""
+"""The worker threads, and whose turn it is."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
 
+#: Methods that only read. Whatever else a client asks may have to wait for the disk and for other writers.
+READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """In which line a piece of work waits: whether it may write, and for whom (a connection) it is."""
+
+    writes: bool
+    whose: Hashable = None
+
+
+ANYBODY = Lane(writes=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job(Generic[T]):
+    writes: bool
+    work: Callable[[], T]
+    then: Callable[[T | None, BaseException | None], None]
+
+
+class _Line:
+    """Jobs that wait: those of one connection in their order, the connections in turn."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: OrderedDict[Hashable, deque[_Job[Any]]] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def add(self, whose: Hashable, job: _Job[Any]) -> None:
+        waiting = self._waiting.get(whose)
+        if waiting is None:
+            self._waiting[whose] = deque((job,))
+        else:
+            waiting.append(job)
+
+    def take(self) -> _Job[Any]:
+        whose, waiting = next(iter(self._waiting.items()))
+        job = waiting.popleft()
+        if waiting:
+            self._waiting.move_to_end(whose)
+        else:
+            del self._waiting[whose]
+        return job
+
 
 class Crew:
-    """A fixed number of threads that run short pieces of work, first come, first served.
+    """A fixed number of threads that run short pieces of work, each connection in its turn.
 
-    A ThreadPoolExecutor does the same at twice the price of a small request: its futures are made for waiting threads.
+    Writers queue for the store's one writer, and for a disk that may take its time; work that writes therefore holds
+    at most `writers` of the threads, so that a read always finds one. A ThreadPoolExecutor knows no such lanes, and has
+    twice the price of a small request: its futures are made for waiting threads.
     """
 
     def __init__(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._stopped = False
-        self._jobs: SimpleQueue[tuple[Callable[[], Any], Callable[..., None]] | None] = SimpleQueue()
+        self.writers = most_writers(size)
+        # One ticket for each job that was handed in, None to end a thread.
+        self._tickets: SimpleQueue[bool | None] = SimpleQueue()
+        self._guard = threading.Lock()
+        self._reads = _Line()
+        self._writes = _Line()
+        self._writing = 0
+        self._owed = 0
+        """Tickets whose job is a write that waits for another to end."""
+        self._wrote_last = False
         self._threads = [
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True) for number in range(1, size + 1)
         ]
         for thread in self._threads:
             thread.start()
 
-    def submit(self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None]) -> None:
+    def submit(
+        self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None], lane: Lane = ANYBODY
+    ) -> None:
         """Have `work` done by a thread, then call `then` in the event loop with its value or its exception.
 
         After `stop` nothing is done, and `then` is not called.
         """
         if not self._stopped:
-            self._jobs.put((work, then))
+            self._add(work, then, lane)
 
-    def run(self, work: Callable[[], T]) -> asyncio.Future[T]:
+    def run(self, work: Callable[[], T], lane: Lane = ANYBODY) -> asyncio.Future[T]:
         """Have `work` done by a thread; awaited, it gives its value or raises its exception. Cancelled after `stop`."""
         future: asyncio.Future[T] = self._loop.create_future()
         if self._stopped:
             future.cancel()
         else:
-            self._jobs.put((work, partial(_settle, future)))
+            self._add(work, partial(_settle, future), lane)
         return future
 
     def stop(self, timeout: float) -> bool:
         """End the threads after what is queued; False where one is still at work after `timeout` seconds."""
         self._stopped = True
         for _ in self._threads:
-            self._jobs.put(None)
+            self._tickets.put(None)
         for thread in self._threads:
             thread.join(timeout)
             timeout = 0.05 if thread.is_alive() else timeout
         return not any(thread.is_alive() for thread in self._threads)
 
+    def _add(self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None], lane: Lane) -> None:
+        with self._guard:
+            (self._writes if lane.writes else self._reads).add(lane.whose, _Job(lane.writes, work, then))
+        self._tickets.put(True)
+
+    def _next(self) -> _Job[Any] | None:
+        """The job for a ticket: reads and writes in turn; None where only writes wait and enough are under way."""
+        with self._guard:
+            may_write = bool(self._writes) and self._writing < self.writers
+            if may_write and (not self._reads or not self._wrote_last):
+                self._writing += 1
+                self._wrote_last = True
+                return self._writes.take()
+            if self._reads:
+                self._wrote_last = False
+                return self._reads.take()
+            self._owed += 1
+            return None
+
+    def _wrote(self) -> _Job[Any] | None:
+        """After a write: the next one for which a ticket was given in vain."""
+        with self._guard:
+            if self._owed and self._writes:
+                self._owed -= 1
+                return self._writes.take()
+            self._writing -= 1
+            return None
+
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            work, then = job
-            del job
-            result: Any = None
-            error: BaseException | None = None
-            try:
-                result = work()
-            except BaseException as raised:  # noqa: BLE001 - given to who waits for it
-                error = raised
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(then, result, error)
-            del work, then, result, error  # what was worked on must not live until the next job
+        while self._tickets.get():
+            job = self._next()
+            while job is not None:
+                self._do(job)
+                job = self._wrote() if job.writes else None
+
+    def _do(self, job: _Job[Any]) -> None:
+        result: Any = None
+        error: BaseException | None = None
+        try:
+            result = job.work()
+        except BaseException as raised:  # noqa: BLE001 - given to who waits for it
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(job.then, result, error)
+        del job, result, error  # an error holds this frame: together they would live until the next collection
+
+
+def most_writers(threads: int) -> int:
+    """How many of so many threads may write at a time: all but two, at least one."""
+    return max(1, threads - 2)
 
 
 def _settle(future: asyncio.Future[T], result: T | None, error: BaseException | None) -> None:

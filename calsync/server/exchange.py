@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from calsync.server.call import Application, Call, Piece
-from calsync.server.crew import Crew
+from calsync.server.crew import READING, Crew, Lane
 from calsync.server.environ import Head, Network, Peer, environ_of
 from calsync.server.limits import Limits
 from calsync.server.spool import Budget, Spool
@@ -92,7 +92,7 @@ class Exchange:
     worth a task.
     """
 
-    __slots__ = ("_bodiless", "_body", "_call", "_head", "_length", "_out", "_sent", "_site")
+    __slots__ = ("_bodiless", "_body", "_call", "_head", "_lane", "_length", "_out", "_sent", "_site")
 
     def __init__(self, site: Site, head: Head, peer: Peer, body: Spool, out: Out) -> None:
         self._site = site
@@ -103,7 +103,8 @@ class Exchange:
         self._length: int | None = None
         self._sent = 0
         self._call = Call(site.application, environ_of(head, peer, body.reader(), body.size), site.limits.batch)
-        site.crew.submit(self._begin, self._begun)
+        self._lane = Lane(writes=head.method not in READING, whose=id(peer))
+        site.crew.submit(self._begin, self._begun, self._lane)
 
     # the beginning
 
@@ -164,7 +165,7 @@ class Exchange:
                 elif piece.last:
                     break
                 else:
-                    piece = await self._site.crew.run(self._call.more)
+                    piece = await self._site.crew.run(self._call.more, self._lane)
                     rest = self._write(piece)
         except ClientGone:
             logger.debug("%s: the client went away before the answer's end", self._shown)
@@ -190,7 +191,7 @@ class Exchange:
     async def _end(self) -> None:
         if not self._call.ended:
             try:
-                await self._site.crew.run(self._call.end)
+                await self._site.crew.run(self._call.end, self._lane)
             except Exception:  # the application's; the answer is decided
                 logger.exception("the application failed in close() of %s", self._shown)
         self._over()
@@ -241,7 +242,12 @@ async def refuse(out: Out, status: HTTPStatus, headers: Sequence[tuple[bytes, by
     out.start(
         status.value,
         status.phrase,
-        [(b"Content-Type", b"text/plain; charset=utf-8"), *headers, (b"Date", http_date())],
+        [
+            (b"Content-Type", b"text/plain; charset=utf-8"),
+            (b"X-Content-Type-Options", b"nosniff"),
+            *headers,
+            (b"Date", http_date()),
+        ],
         len(text),
     )
     rest = out.write(text, True)

@@ -12,10 +12,12 @@ from http import HTTPStatus
 
 import httptools
 
-from calsync.server.connection import NEVER, Connection, Connections, logger
+from calsync.server.connection import Connection, logger
 from calsync.server.environ import Head, escaped
 from calsync.server.exchange import ClientGone, Exchange, Headers, Site, refuse
-from calsync.server.spool import Spool, SpoolFull
+from calsync.server.guests import Guests
+from calsync.server.limits import NEVER
+from calsync.server.spool import Spool, SpoolFull, refusal_of
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -49,8 +51,8 @@ class Incoming:
 class Http1(Connection):
     """A connection that answers one request after the other."""
 
-    def __init__(self, site: Site, connections: Connections) -> None:
-        super().__init__(site, connections)
+    def __init__(self, site: Site, guests: Guests) -> None:
+        super().__init__(site, guests)
         self._parser = httptools.HttpRequestParser(self)
         self._phase = Phase.WAIT
         self._queue: deque[Incoming] = deque()
@@ -75,7 +77,7 @@ class Http1(Connection):
 
     def connection_made(self, transport: object) -> None:
         super().connection_made(transport)  # type: ignore[arg-type]
-        self.within(self.site.limits.timeout)
+        self.within(self.site.limits.head_timeout)
 
     def data_received(self, data: bytes) -> None:
         if self._phase is Phase.LINGER or self.closing:
@@ -96,9 +98,9 @@ class Http1(Connection):
     def _to_http2(self) -> None:
         from calsync.server.http2 import Http2  # most servers never need it
 
-        self.connections.discard(self)
+        self.guests.discard(self)
         self.gone = True
-        successor = Http2(self.site, self.connections)
+        successor = Http2(self.site, self.guests)
         self.transport.set_protocol(successor)
         successor.connection_made(self.transport)
         successor.data_received(self._held)
@@ -169,7 +171,7 @@ class Http1(Connection):
         self._headers = []
         self._octets = 0
         if not self._answering:
-            self.within(self.site.limits.timeout)
+            self.within(self.site.limits.head_timeout)
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -208,6 +210,8 @@ class Http1(Connection):
         body = Spool(self.site.limits.spool_memory, self.site.budget)
         self._incoming = Incoming(head, body, self._parser.should_keep_alive(), time.monotonic())
         self._phase = Phase.BODY
+        if not self._answering:
+            self.deadline = self.site.limits.body_until(self._incoming.since, self._incoming.since, 0)
         if (length or chunked) and waits and not self._answering and not self._queue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -222,12 +226,11 @@ class Http1(Connection):
             incoming.body.write(data)
         except SpoolFull:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-        except OSError:
-            logger.exception("a body cannot be spooled")
-            self._refuse(HTTPStatus.INSUFFICIENT_STORAGE)
-        if limits.timeout and not self._answering:
-            earned = 4 * limits.timeout + incoming.body.size / limits.body_rate
-            self.deadline = min(time.monotonic() + limits.timeout, incoming.since + earned)
+        except OSError as error:
+            logger.error("a body cannot be spooled: %s", error)
+            self._refuse(refusal_of(error))
+        if not self._answering:
+            self.deadline = limits.body_until(time.monotonic(), incoming.since, incoming.body.size)
 
     def on_message_complete(self) -> None:
         incoming, self._incoming = self._incoming, None
@@ -265,8 +268,10 @@ class Http1(Connection):
         """Wait for the next request, which may be here already."""
         if self._phase is Phase.WAIT:
             self.within(self.site.limits.idle)
+        elif self._phase is Phase.HEAD:
+            self.within(self.site.limits.head_timeout)
         else:
-            self.within(self.site.limits.timeout)
+            self.within(self.site.limits.body_timeout)
         held, self._held = self._held, b""
         if held:
             self._feed(held)

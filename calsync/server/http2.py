@@ -20,10 +20,12 @@ import h2.events
 import h2.exceptions
 import h2.settings
 
-from calsync.server.connection import NEVER, Connection, Connections, logger
+from calsync.server.connection import Connection, logger
 from calsync.server.environ import Head, escaped
 from calsync.server.exchange import ClientGone, Exchange, Headers, Site, refuse
-from calsync.server.spool import Spool, SpoolFull
+from calsync.server.guests import Guests
+from calsync.server.limits import NEVER
+from calsync.server.spool import Spool, SpoolFull, refusal_of
 
 WINDOW = 1024 * 1024
 
@@ -135,8 +137,8 @@ class Stream:
 class Http2(Connection):
     """A connection of HTTP/2."""
 
-    def __init__(self, site: Site, connections: Connections) -> None:
-        super().__init__(site, connections)
+    def __init__(self, site: Site, guests: Guests) -> None:
+        super().__init__(site, guests)
         self.h2 = h2.connection.H2Connection(
             h2.config.H2Configuration(
                 client_side=False,
@@ -167,7 +169,7 @@ class Http2(Connection):
         self.h2.initiate_connection()
         self.h2.increment_flow_control_window(WINDOW)
         self.flush()
-        self.within(self.site.limits.timeout)
+        self.within(self.site.limits.head_timeout)
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
@@ -250,9 +252,9 @@ class Http2(Connection):
                     stream.body.write(bytes(event.data))
             except SpoolFull:
                 self._refuse(stream, HTTPStatus.SERVICE_UNAVAILABLE)
-            except OSError:
-                logger.exception("a body cannot be spooled")
-                self._refuse(stream, HTTPStatus.INSUFFICIENT_STORAGE)
+            except OSError as error:
+                logger.error("a body cannot be spooled: %s", error)
+                self._refuse(stream, refusal_of(error))
         if event.flow_controlled_length:
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
 
@@ -307,15 +309,12 @@ class Http2(Connection):
     def check(self, now: float) -> None:
         super().check(now)
         limits = self.site.limits
-        if not limits.timeout:
-            return
         for stream in list(self._streams.values()):
             if stream.reading:
-                earned = 4 * limits.timeout + stream.body.size / limits.body_rate
-                if now > min(stream.touched + limits.timeout, stream.since + earned):
+                if now > limits.body_until(stream.touched, stream.since, stream.body.size):
                     logger.info("%s: a body came too slowly, nothing was done", self.peer.name)
                     self._refuse(stream, HTTPStatus.REQUEST_TIMEOUT)
-            elif stream.waiting is not None and now > stream.touched + limits.timeout:
+            elif stream.waiting is not None and 0 < limits.timeout < now - stream.touched:
                 stream.reset(h2.errors.ErrorCodes.CANCEL)
 
     def expire(self, now: float) -> None:

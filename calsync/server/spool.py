@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import tempfile
+from http import HTTPStatus
 from typing import IO
 
 
 class SpoolFull(Exception):
     """All bodies together would take more than they may."""
+
+
+def refusal_of(error: OSError) -> HTTPStatus:
+    """What a client is told when its body cannot be kept: 507 on a full disk, 503 where it may pass (no file left)."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return HTTPStatus.INSUFFICIENT_STORAGE if full else HTTPStatus.SERVICE_UNAVAILABLE
 
 
 class Budget:

@@ -75,6 +75,12 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
     return [b"ok\n"] if query.get("status", "2").startswith(("2", "4")) else []
 
 
+def _limits(given: dict[str, Any]) -> Limits:
+    """As in a configuration, one `timeout` is for heads, bodies and answers."""
+    alike = {name: given["timeout"] for name in ("head_timeout", "body_timeout") if "timeout" in given}
+    return Limits(**{"threads": 4, **alike, **given})
+
+
 def main() -> None:
     options = json.loads(sys.argv[1])
     logging.basicConfig(level=logging.DEBUG, format="%(levelname)s %(name)s %(message)s")
@@ -83,7 +89,7 @@ def main() -> None:
     Runner(
         application,
         inherited or addresses.listen(hosts(options.get("hosts", "127.0.0.1:0"))),
-        Limits(**{"threads": 4, **options.get("limits", {})}),
+        _limits(options.get("limits", {})),
         own=not inherited,
         tls=Tls(*options["tls"]) if "tls" in options else None,
         proxies=networks(options.get("proxies", "")),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from calsync.server.environ import Head, environ_of, is_trusted, peer_of
+from calsync.server.environ import PROXY_HEADERS, Head, environ_of, is_trusted, peer_of
 
 PROXIES = (ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("2001:db8::/32"))
 
@@ -52,6 +52,46 @@ def test_only_proxies_speak_for_others(name: bytes) -> None:
     assert key not in environ((name, b"anna"))
     for known in (("127.0.0.1", 1), ("192.0.2.9", 1), ("2001:db8::5", 1, 0, 0), ""):
         assert environ((name, b"anna"), remote=known)[key] == "anna"
+
+
+#: Whatever a proxy might say of a client, as it stands in a request.
+SPOKEN = (
+    *sorted(PROXY_HEADERS),
+    *(
+        b"x-forwarded-" + word
+        for word in (b"for", b"host", b"proto", b"port", b"prefix", b"server", b"user", b"anything")
+    ),
+)
+STRANGERS = (
+    ("198.51.100.7", 1),
+    ("192.0.3.1", 1),
+    ("10.0.0.1", 1),
+    ("169.254.169.254", 1),
+    ("0.0.0.0", 1),
+    ("128.0.0.1", 1),
+    ("2001:db9::1", 1, 0, 0),
+    ("fe80::1%eth0", 1, 0, 2),
+    ("::ffff:198.51.100.7", 1, 0, 0),
+    ("::ffff:10.0.0.1", 1, 0, 0),
+    ("64:ff9b::7f00:1", 1, 0, 0),
+    ("::127.0.0.1", 1, 0, 0),
+)
+KNOWN = (("127.0.0.1", 1), ("127.8.9.10", 1), ("::1", 1, 0, 0), ("::ffff:127.0.0.1", 1, 0, 0), ("192.0.2.9", 1))
+UNIX = ("", b"", "/run/calsync.sock", "\0abstract")
+
+
+@pytest.mark.parametrize("name", SPOKEN)
+def test_the_whole_matrix_of_who_may_say_what(name: bytes) -> None:
+    key = "HTTP_" + name.decode().upper().replace("-", "_")
+    for remote in STRANGERS:
+        found = environ((name, b"anna"), (b"x-other", b"anna"), remote=remote)
+        assert [one for one in found if found[one] == "anna"] == ["HTTP_X_OTHER"], (remote, name)
+        assert found["REMOTE_ADDR"] == remote[0]
+        assert key not in environ((name.replace(b"-", b"_"), b"anna"), remote=remote)
+    for remote in (*KNOWN, *UNIX):
+        assert environ((name, b"anna"), remote=remote)[key] == "anna", (remote, name)
+        # An underscore is never a dash, whoever writes it.
+        assert key not in environ((name.replace(b"-", b"_"), b"anna"), remote=remote) or b"-" not in name
 
 
 def test_who_is_trusted() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from tests.server.conftest import Site, read_all, read_until, until
+
+CERTIFICATES = Path(__file__).parent / "certificates"
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +108,88 @@ def test_all_bodies_together_have_a_bound(tmp_path_factory: pytest.TempPathFacto
         assert b"Retry-After" in answer
         first.sendall(b"x" * 30000)
         assert read_until(first, b"\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def elsewhere() -> str:
+    """An address of this machine that is not loopback: nobody's trusted proxy."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))  # nothing is sent
+            address: str = probe.getsockname()[0]
+        except OSError:
+            address = "127.0.0.1"
+    if address.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    return address
+
+
+class Open(Site):
+    """A site that is reached from an address that no one trusts."""
+
+    def __init__(self, folder: Path, **options: object) -> None:
+        super().__init__(folder, hosts="0.0.0.0:0", **options)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        return elsewhere(), super().address[1]
+
+
+def test_an_address_that_takes_too_much_gives_up_its_own(tmp_path: Path) -> None:
+    """The address's oldest connection goes, and nobody else's."""
+    elsewhere()
+    with Open(tmp_path, limits={"connections_per_address": 5}) as site, ExitStack() as stack:
+        local = stack.enter_context(socket.create_connection(("127.0.0.1", site.address[1]), timeout=10))
+        first = many(site, stack, 5, b"")
+        many(site, stack, 3, b"")
+        assert {read_all(sock) for sock in first[:3]} <= {b"", b"<reset>"}
+        assert ask(site)
+        local.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert read_until(local, b"ok\n").startswith(b"HTTP/1.1 200")
+        site.log_until("has 5 connections open")
+
+
+def test_an_address_whose_requests_are_all_under_way_gets_no_more(tmp_path: Path) -> None:
+    elsewhere()
+    with Open(tmp_path, limits={"connections_per_address": 3}) as site, ExitStack() as stack:
+        busy = many(site, stack, 3, b"GET /delay?s=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        site_counts = f"http://127.0.0.1:{site.address[1]}/counts"
+        with urllib.request.urlopen(site_counts, timeout=10) as answer:
+            assert answer.status == 200
+        try:
+            with site.connect() as fourth:
+                assert read_all(fourth) == b"<reset>"
+        except ConnectionResetError:  # before it was known to be open
+            pass
+        for sock in busy:
+            assert read_until(sock, b"ok\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_trusted_proxy_may_have_as_many_as_there_are(tmp_path: Path) -> None:
+    with (
+        Open(tmp_path, limits={"connections_per_address": 3}, proxies=elsewhere()) as site,
+        ExitStack() as stack,
+    ):
+        for sock in many(site, stack, 20, b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"):
+            assert read_until(sock, b"ok\n").startswith(b"HTTP/1.1 200")
+
+
+def test_handshakes_that_never_end_stop_nobody(tmp_path: Path) -> None:
+    """They count as connections, and go first."""
+    tls = [str(CERTIFICATES / "one.cert.pem"), str(CERTIFICATES / "one.key.pem")]
+    with Site(tmp_path, limits={"connections": 30}, tls=tls) as site, ExitStack() as stack:
+        many(site, stack, 100, b"\x16\x03")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(site.connect()) as sock:
+            sock.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert read_until(sock, b"ok\n").startswith(b"HTTP/1.1 200")
+
+
+def test_a_head_and_a_body_have_times_of_their_own(tmp_path: Path) -> None:
+    limits = {"timeout": 30, "head_timeout": 0.5, "body_timeout": 1.5}
+    with Site(tmp_path, limits=limits) as site, site.connect() as head, site.connect() as body:
+        head.sendall(b"GET / HTTP/1.1\r\n")
+        body.sendall(b"PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh")
+        assert read_all(head).startswith(b"HTTP/1.1 408 ")
+        body.sendall(b"i")
+        assert read_until(body, b"\r\n\r\nhi").startswith(b"HTTP/1.1 200 ")

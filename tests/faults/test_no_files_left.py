@@ -1,0 +1,98 @@
+"""A process that may open no more files: it goes on with those it has, and turns nobody's password down."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.dav.conftest import PASSWORD, event
+from tests.faults.site import Site
+from tests.soak.wire import Wire
+
+ITEM = "/anna/calendar/a.ics"
+FILES = 160
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """A server that may have few files."""
+    site = Site(tmp_path)
+    site.config.touch()
+    site.add_user("anna", PASSWORD)
+    with site.start():
+        yield site
+
+
+def forbid_files(site: Site, number: int) -> None:
+    _, most = resource.prlimit(site.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(site.pid, resource.RLIMIT_NOFILE, (number, most))
+
+
+def open_files(site: Site) -> int:
+    return psutil.Process(site.pid).num_fds()
+
+
+def test_known_connections_are_answered_and_nobody_is_turned_away(site: Site) -> None:
+    anna = Wire(site.address, "anna")
+    assert anna.ask("PUT", ITEM, event("a")).status == 201
+    forbid_files(site, open_files(site) + 8)
+    with ExitStack() as stack:
+        for _ in range(40):  # some are accepted, the others wait in the kernel's queue
+            stack.enter_context(socket.create_connection(site.address))
+        time.sleep(1)
+        before = psutil.Process(site.pid).cpu_times()
+        for number in range(20):
+            assert anna.ask("GET", ITEM).status == 200
+            assert anna.ask("PUT", ITEM, event("a", f"SUMMARY:{number}")).status in (204, 503)
+        large = event("large", "DESCRIPTION:" + "x" * 3_000_000)
+        assert anna.ask("PUT", "/anna/calendar/large.ics", large).status in (201, 503)
+        time.sleep(1)
+        after = psutil.Process(site.pid).cpu_times()
+        assert after.user + after.system - before.user - before.system < 1.5, "it spins"
+    anna.close()
+    forbid_files(site, 1000)
+    time.sleep(1)
+    assert site.ask("GET", ITEM).status == 200
+
+
+def test_a_login_that_cannot_be_checked_is_no_wrong_login(site: Site) -> None:
+    """The first login of a process reads the accounts, which needs a file."""
+    assert site.ask("GET", ITEM).status == 404
+    site.stop()
+    with site.start():
+        strangers = [Wire(site.address, "anna") for _ in range(3)]
+        for wire in strangers:
+            wire.connect()
+        time.sleep(0.5)
+        forbid_files(site, open_files(site))
+        for wire in strangers:
+            assert wire.ask("GET", ITEM).status in (404, 503)
+            wire.close()
+
+
+class Few(Site):
+    """Started where a process may have few files."""
+
+    def _command(self) -> list[str]:
+        return ["prlimit", f"--nofile={FILES}:{FILES}", *super()._command()]
+
+
+@pytest.mark.skipif(shutil.which("prlimit") is None, reason="no prlimit (apt install util-linux)")
+def test_a_low_bound_lets_fewer_in(tmp_path: Path) -> None:
+    """Whoever waits longest makes room, so that the store has files and a new client comes in."""
+    with Few(tmp_path) as few, ExitStack() as stack:
+        few.add_user("anna", PASSWORD)
+        assert f"only {FILES} files" in few.log()
+        for _ in range(FILES):
+            stack.enter_context(socket.create_connection(few.address))
+        for number in range(3):
+            assert few.ask("PUT", f"/anna/calendar/{number}.ics", event(f"u{number}")).status == 201
+        assert "cannot be accepted" not in few.log()

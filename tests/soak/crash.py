@@ -1,0 +1,413 @@
+"""Writers, phones that follow them, and a server that is killed again and again.
+
+A writer has two calendars of its own and knows what must be in them: after an answer, exactly that; after a kill, what
+was there before its last request or after it. What several writers change, they change by If-Match: each version is
+replaced once.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Self
+
+from tests.soak.wire import CUT, Mirror, Wire, multiput, versioned, whole
+
+#: (calendar, UID) → version of the item; (calendar, "") → display name, there as long as the calendar is.
+State = dict[tuple[str, str], str]
+
+SHARED = "/anna/calendar/"
+UIDS = 10
+MAKE = (
+    '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop><displayname>{}</displayname></prop>'
+    "</set></C:mkcalendar>"
+)
+
+
+class Wrong(AssertionError):
+    """The server told something that is not so."""
+
+
+@dataclass
+class Contested:
+    """Items that all writers change by If-Match. Used under its lock."""
+
+    guard: threading.Lock = field(default_factory=threading.Lock)
+    replaced: Counter[str] = field(default_factory=Counter)
+    """ETags, by how often a client was told that it replaced them."""
+    told: set[str] = field(default_factory=set)
+    under_way: list[tuple[str, str]] = field(default_factory=list)
+    """ETags before and after of requests that a kill cut off."""
+
+    def check(self, wire: Wire, paths: list[str]) -> None:
+        """After a kill: what is there is the last that was told, or came out of it by what was under way."""
+        for path in paths:
+            etag = wire.ask("GET", path).etag
+            if self.replaced[etag]:
+                raise Wrong(f"{path}: {etag} was replaced, and is back")
+            reachable = {after: before for before, after in self.under_way}
+            start = etag
+            while start not in self.told and start in reachable:
+                start = reachable[start]
+            if start not in self.told:
+                raise Wrong(f"{path}: {etag} was never written")
+            self.told.add(etag)
+        if twice := [etag for etag, count in self.replaced.items() if count > 1]:
+            raise Wrong(f"replaced twice: {twice}")
+        self.under_way.clear()
+
+
+class Writer:
+    """Changes its calendars in every way there is, until the server is gone."""
+
+    def __init__(self, number: int, contested: Contested, seed: int) -> None:
+        self.user = ("anna", "bert")[number % 2]
+        self.calendars = (f"/{self.user}/one{number}/", f"/{self.user}/two{number}/")
+        self.random = random.Random(seed * 100 + number)
+        self.state: State = {}
+        self.after: State | None = None
+        """What the request under way would lead to, None where there is none."""
+        self.in_parts = False
+        """Whether it may be done for some items and not for others."""
+        self.hrefs: dict[tuple[str, str], str] = {}
+        self.octets: dict[str, bytes] = {}
+        self.latencies: list[float] = []
+        self.acknowledged: Counter[str] = Counter()
+        self._number = number
+        self._count = 0
+        self._contested = contested
+        self._wire: Wire
+        self._acts: list[tuple[int, Callable[[str], None]]] = [
+            (12, self.put),
+            (4, self.put_new),
+            (4, self.replace),
+            (4, self.delete),
+            (3, self.move),
+            (2, self.bulk),
+            (2, self.put_whole),
+            (2, self.rename),
+            (1, self.remove),
+            (5, self.contest),
+        ]
+
+    def run(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
+        """Until the server is gone, or `until` says so."""
+        self._wire = Wire(address, self.user)
+        weights = [weight for weight, _ in self._acts]
+        try:
+            while not until():
+                [(_, act)] = self.random.choices(self._acts, weights)
+                calendar = self.random.choice(self.calendars)
+                if (calendar, "") not in self.state:
+                    self.make(calendar)
+                act(calendar)
+        except CUT:
+            pass
+        finally:
+            self._wire.close()
+
+    # --- what it does -------------------------------------------------------------------------------------------------
+
+    def make(self, calendar: str) -> None:
+        name = self._version()
+        body = MAKE.format(name)
+        self._write("MKCALENDAR", calendar, body, {**self.state, (calendar, ""): name}, {201})
+
+    def put(self, calendar: str) -> None:
+        uid, version = self._any_uid(calendar), self._version()
+        octets = self._made(uid, version, self.random.choice((0, 0, 500, 20_000)))
+        self._write("PUT", self._href(calendar, uid), octets, {**self.state, (calendar, uid): version}, {201, 204})
+
+    def put_new(self, calendar: str) -> None:
+        """If-None-Match: there, it is refused."""
+        uid, version = self._any_uid(calendar), self._version()
+        there = (calendar, uid) in self.state
+        after = self.state if there else {**self.state, (calendar, uid): version}
+        octets = self._made(uid, version)
+        self._write("PUT", self._href(calendar, uid), octets, after, {412 if there else 201}, If_None_Match="*")
+
+    def replace(self, calendar: str) -> None:
+        """If-Match with the ETag that is there, or with one that was."""
+        known = self._some(calendar)
+        if known is None:
+            return
+        etag, version = self._wire.ask("GET", self.hrefs[known]).etag, self._version()
+        true = self.random.random() < 0.8
+        after = {**self.state, known: version} if true else self.state
+        octets = self._made(known[1], version)
+        status = {204} if true else {412}
+        self._write("PUT", self.hrefs[known], octets, after, status, If_Match=etag if true else '"old"')
+
+    def delete(self, calendar: str) -> None:
+        known = self._some(calendar)
+        if known is not None:
+            self._write("DELETE", self.hrefs[known], b"", _without(self.state, known), {204})
+
+    def move(self, calendar: str) -> None:
+        known, other = self._some(calendar), self.calendars[calendar == self.calendars[0]]
+        if known is None or (other, known[1]) in self.state or (other, "") not in self.state:
+            return
+        target = self._href(other, known[1])
+        after = {**_without(self.state, known), (other, known[1]): self.state[known]}
+        self._write("MOVE", self.hrefs[known], b"", after, {201}, Destination=target)
+
+    def bulk(self, calendar: str) -> None:
+        """Some of these may be done and others not: each stands for itself."""
+        free = [uid for uid in self._uids() if (calendar, uid) not in self.state][:4]
+        made = {uid: self._version() for uid in free}
+        if made:
+            body = multiput(*(self._made(uid, version) for uid, version in made.items()))
+            after = self.state | {(calendar, uid): version for uid, version in made.items()}
+            self._write("POST", calendar, body, after, {207}, parts=True, Content_Type="application/xml")
+            self._learn(calendar)
+
+    def put_whole(self, calendar: str) -> None:
+        kept = self.random.sample(self._uids(), 5)
+        made = {uid: self._version() for uid in kept}
+        after = {key: version for key, version in self.state.items() if key[0] != calendar or not key[1]}
+        after |= {(calendar, uid): version for uid, version in made.items()}
+        text = whole(*(versioned(uid, version) for uid, version in made.items()))
+        self._write("PUT", calendar, text, after, {201, 204}, parts=True)
+        self._learn(calendar)
+
+    def rename(self, calendar: str) -> None:
+        name = self._version()
+        body = (
+            f'<propertyupdate xmlns="DAV:"><set><prop><displayname>{name}</displayname></prop></set></propertyupdate>'
+        )
+        self._write("PROPPATCH", calendar, body, {**self.state, (calendar, ""): name}, {207})
+
+    def remove(self, calendar: str) -> None:
+        after = {key: version for key, version in self.state.items() if key[0] != calendar}
+        self._write("DELETE", calendar, b"", after, {204})
+
+    def contest(self, _: str) -> None:
+        if self.user != "anna":
+            return
+        path, version = f"{SHARED}{self.random.randrange(3)}.ics", self._version()
+        before = self._wire.ask("GET", path)
+        uid = f"shared{path[-5]}"
+        octets = versioned(uid, version)
+        after = etag_of(octets)
+        try:
+            answer = self._wire.ask("PUT", path, octets, If_Match=before.etag)
+        except CUT:
+            with self._contested.guard:
+                self._contested.under_way.append((before.etag, after))
+            raise
+        if answer.status not in (204, 412):
+            raise Wrong(f"PUT {path}: {answer.status} {answer.body!r}")
+        with self._contested.guard:
+            # What is seen was done, also where the one who did it never heard of it.
+            self._contested.told.add(before.etag)
+            if answer.status == 204:
+                self._contested.replaced[before.etag] += 1
+                self._contested.told.add(after)
+
+    # --- its model ----------------------------------------------------------------------------------------------------
+
+    def settle(self, address: tuple[str, int]) -> None:
+        """After a kill: the server must hold what it acknowledged, and of what was under way all or nothing."""
+        self._wire = Wire(address, self.user)
+        found = self._found()
+        wanted = [self.state] if self.after is None else [self.state, self.after]
+        if self.in_parts and self.after is not None:
+            keys = {key for state in (*wanted, found) for key in state}
+            bad = [key for key in keys if found.get(key) not in {state.get(key) for state in wanted}]
+        else:
+            bad = (
+                [] if found in wanted else [key for key in found | self.state if found.get(key) != self.state.get(key)]
+            )
+        if bad:
+            raise Wrong(
+                f"writer {self._number}: {[(key, self.state.get(key), found.get(key)) for key in bad]}; under way:"
+                f" {None if self.after is None else dict(self.after.items() - self.state.items())}"
+            )
+        self.state, self.after = found, None
+        self._wire.close()
+
+    def _found(self) -> State:
+        """What the server holds, octet by octet."""
+        found: State = {}
+        for calendar in self.calendars:
+            members = self._wire.members(calendar)
+            if members is None:
+                continue
+            found[calendar, ""] = self._wire.name(calendar)
+            if self._wire.listing(calendar) != {one.href: one.etag for one in members.values()}:
+                raise Wrong(f"{calendar}: a query and a listing differ")
+            for uid, one in members.items():
+                answer = self._wire.ask("GET", one.href)
+                if (answer.status, answer.etag, etag_of(answer.body)) != (200, one.etag, one.etag):
+                    raise Wrong(f"{one.href}: {answer.status}, {answer.etag} is not what is listed, or not its octets")
+                version = one.version
+                if answer.body != self.octets.get(version, answer.body):
+                    raise Wrong(f"{one.href}: not the octets that were put")
+                found[calendar, uid] = version
+                self.hrefs[calendar, uid] = one.href
+        return found
+
+    def _learn(self, calendar: str) -> None:
+        """The names that the server gave."""
+        for uid, one in (self._wire.members(calendar) or {}).items():
+            self.hrefs[calendar, uid] = one.href
+            if self.state.get((calendar, uid)) != one.version:
+                raise Wrong(f"{one.href}: {one.version}, not {self.state.get((calendar, uid))}")
+
+    def _write(
+        self,
+        method: str,
+        path: str,
+        body: bytes | str,
+        after: State,
+        wanted: set[int],
+        parts: bool = False,
+        **headers: str,
+    ) -> None:
+        self.in_parts, self.after = parts, after
+        began = time.perf_counter()
+        answer = self._wire.ask(method, path, body, **headers)
+        self.latencies.append(time.perf_counter() - began)
+        if answer.status not in wanted:
+            raise Wrong(f"{method} {path} {headers}: {answer.status} {answer.body!r}")
+        if answer.status == 207 and any(one.status not in (None, 200, 201) for one in answer.responses):
+            raise Wrong(f"{method} {path}: {answer.body!r}")
+        self.state, self.after = after, None
+        self.acknowledged[method] += 1
+
+    def _made(self, uid: str, version: str, padding: int = 0) -> bytes:
+        octets = self.octets[version] = versioned(uid, version, padding)
+        return octets
+
+    def _version(self) -> str:
+        self._count += 1
+        return f"w{self._number}-{self._count}"
+
+    def _uids(self) -> list[str]:
+        return [f"w{self._number}u{number}" for number in range(UIDS)]
+
+    def _any_uid(self, calendar: str) -> str:
+        return self.random.choice(self._uids())
+
+    def _some(self, calendar: str) -> tuple[str, str] | None:
+        """One of the items that are there."""
+        known = [key for key in self.state if key[0] == calendar and key[1]]
+        return self.random.choice(known) if known else None
+
+    def _href(self, calendar: str, uid: str) -> str:
+        """Where the item is, or where a new one is put: a new name each time, for a name may be in use by another."""
+        if (calendar, uid) not in self.state:
+            self.hrefs[calendar, uid] = f"{calendar}{uid}-{self._count}.ics"
+        return self.hrefs[calendar, uid]
+
+
+def _without(state: State, key: tuple[str, str]) -> State:
+    return {other: version for other, version in state.items() if other != key}
+
+
+def etag_of(octets: bytes) -> str:
+    return f'"{sha256(octets).hexdigest()}"'
+
+
+class Follower:
+    """A phone that syncs one calendar while others write in it, and across the kills."""
+
+    def __init__(self, path: str, limit: int | None, seen: dict[tuple[str, str], dict[str, str]]) -> None:
+        self.mirror = Mirror(path, limit)
+        self.rounds = 0
+        self._seen = seen
+        self._user = path.split("/")[1]
+
+    def run(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
+        wire = Wire(address, self._user)
+        try:
+            while not until():
+                self._step(wire)
+        except CUT:
+            pass
+        finally:
+            wire.close()
+
+    def _step(self, wire: Wire) -> bool:
+        last = self.mirror.step(wire)
+        self.rounds += 1
+        if last and self.mirror.token:
+            # One token, one state: whoever is told it, before a kill or after.
+            known = self._seen.setdefault((self.mirror.path, self.mirror.token), dict(self.mirror.members))
+            if known != self.mirror.members:
+                raise Wrong(f"{self.mirror.path}: {self.mirror.token} named {known}, and now {self.mirror.members}")
+        return last
+
+    def settle(self, address: tuple[str, int]) -> None:
+        """What it holds at the end is what a listing shows."""
+        wire = Wire(address, self._user)
+        for _ in range(200):
+            if self._step(wire):
+                break
+        else:
+            raise Wrong(f"{self.mirror.path}: a sync without end")
+        there = wire.members(self.mirror.path) is not None
+        listing = wire.listing(self.mirror.path) if there else {}
+        if self.mirror.members != listing:
+            raise Wrong(f"{self.mirror.path}: the mirror holds {self.mirror.members}, the listing {listing}")
+        wire.close()
+
+
+@dataclass
+class Crew:
+    """Everybody who talks to the servers, round after round."""
+
+    writers: list[Writer]
+    followers: list[Follower]
+    contested: Contested
+
+    @classmethod
+    def of(cls, writers: int, seed: int) -> Self:
+        contested = Contested()
+        made = [Writer(number, contested, seed) for number in range(writers)]
+        seen: dict[tuple[str, str], dict[str, str]] = {}
+        paths = [SHARED, *(calendar for one in made for calendar in one.calendars)]
+        followers = [Follower(path, limit, seen) for path, limit in zip(paths, itertools.cycle((None, 1, 3)))]
+        return cls(made, followers, contested)
+
+    def settle_in(self, address: tuple[str, int]) -> None:
+        wire = Wire(address, "anna")
+        for number in range(3):
+            octets = versioned(f"shared{number}", "first")
+            assert wire.ask("PUT", f"{SHARED}{number}.ics", octets).status == 201
+            self.contested.told.add(etag_of(octets))
+        wire.close()
+
+    def work(self, addresses: list[tuple[str, int]], end: Callable[[], None]) -> None:
+        """Let all of them work until `end` returns; what one of them found wrong is raised."""
+        over = threading.Event()
+        until = over.is_set
+        with ThreadPoolExecutor(len(self.writers) + len(self.followers)) as threads:
+            working = [
+                threads.submit(one.run, address, until)
+                for one, address in zip((*self.writers, *self.followers), itertools.cycle(addresses))
+            ]
+            try:
+                end()
+            finally:
+                over.set()
+            for one in working:
+                one.result()
+
+    def settle(self, address: tuple[str, int]) -> None:
+        for one in (*self.writers, *self.followers):
+            one.settle(address)
+        wire = Wire(address, "anna")
+        self.contested.check(wire, [f"{SHARED}{number}.ics" for number in range(3)])
+        wire.close()
+
+    @property
+    def acknowledged(self) -> Counter[str]:
+        return sum((one.acknowledged for one in self.writers), Counter())
