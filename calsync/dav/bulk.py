@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
+from urllib.parse import unquote
 
-from calsync.dav import changes, locks
-from calsync.dav.incoming import check_same_uid, object_of, refused
+from calsync.dav import changes, locks, refusals
+from calsync.dav.incoming import check_same_uid, object_of, over_quota, refused
 from calsync.dav.methods.proppatch import accept, outcome
 from calsync.dav.preconditions import check_conditions
 from calsync.dav.properties.sync import token
@@ -28,7 +29,7 @@ from calsync.ical.validate import Refused
 from calsync.store import items
 from calsync.store.collections import Collection
 from calsync.store.engine import Transaction
-from calsync.store.errors import Busy, Full, ReadOnly, UidConflict
+from calsync.store.errors import Busy, Full, OverQuota, ReadOnly, UidConflict
 from calsync.store.items import Item
 from calsync.webdav.conditions import CTAG_OK, MAX_RESOURCES
 from calsync.webdav.errors import (
@@ -46,6 +47,9 @@ from calsync.webdav.multistatus import element, escape, escape_octets, propstat,
 from calsync.webdav.names import CR, CS_, C, D
 from calsync.webdav.parse_bulk import MOST, BulkChange
 from calsync.webdav.urls import encode_segment
+
+# Refusals that the object has earned, not the moment.
+_OF_THE_OBJECT: Final = frozenset({C("no-uid-conflict"), CR("no-uid-conflict")})
 
 # Changes of one transaction.
 _CHUNK: Final = 200
@@ -235,12 +239,17 @@ def _name_in(scope: Scope, href: str) -> str:
 
 def _apply(scope: Scope, tx: Transaction, resource: Resource, draft: _Draft, told: _Told) -> bytes:
     """Do one change, and say how it went."""
+    data = draft.change.data or b""
+    wanted = unquote(draft.change.href.rpartition("/")[2])
     if draft.error is not None:
+        refusals.keep(scope, tx, resource, data, draft.error, wanted)
         return told.failed(draft, draft.error)
     try:
         with tx.savepoint():
             item = _done(scope, tx, resource, draft)
     except DavError as error:
+        if error.condition in _OF_THE_OBJECT:
+            refusals.keep(scope, tx, resource, data, error, wanted)
         return told.failed(draft, error)
     except _PropertiesRefused as error:
         return response(told.href(draft), *error.propstats)
@@ -271,6 +280,8 @@ def _done(scope: Scope, tx: Transaction, resource: Resource, draft: _Draft) -> I
             item = items.put(tx, collection, name, obj)
         except UidConflict as conflict:
             raise refused(scope, member, conflict) from conflict
+        except OverQuota as error:
+            raise over_quota(error) from error
     assert item is not None
     if change.updates:
         _set_properties(scope, tx, Resource(kind, path, resource.principal, collection, item), change)

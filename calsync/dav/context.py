@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from calsync.accounts.newcomer import First
+from calsync.jobs.retention import bounds
 from calsync.store.engine import Store
+from calsync.store.quarantine import Bounds
 from calsync.upstream import Configuration, hook, rights, sharing
 from calsync_storage.predefined import predefined
 
@@ -25,6 +27,7 @@ class Settings:
     propfind_infinity: bool = True
     directory: str = "groups"
     predefined: Sequence[First] | None = None
+    quarantine: Bounds = field(default_factory=Bounds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +55,5 @@ def settings(configuration: Configuration) -> Settings:
         propfind_infinity=get("limits", "propfind_infinity"),
         directory=get("calsync", "directory"),
         predefined=predefined(configuration),
+        quarantine=bounds(configuration),
     )

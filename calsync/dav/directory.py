@@ -13,6 +13,8 @@ def visible(scope: Scope) -> list[Principal]:
     # Other auth back ends tell `anna` from `Anna`: a home is that of the very name.
     if own is None or own.name != scope.request.user:
         return []
+    if not scope.access.sees_people:
+        return [own]
     if scope.settings.directory == "all":
         return [own, *(one for one in principals.listing(scope.tx) if one.id != own.id)]
     if scope.settings.directory == "groups":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import thread_time
 
 from calsync.dav import limits
 from calsync.dav.request import Request
@@ -11,8 +12,9 @@ from calsync.dav.scope import Scope
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.ical.validate import Refused
 from calsync.store.collections import Collection
-from calsync.store.errors import UidConflict
-from calsync.webdav.errors import Conflict, DavError, Forbidden
+from calsync.store.errors import OverQuota, UidConflict
+from calsync.webdav.conditions import QUOTA_NOT_EXCEEDED
+from calsync.webdav.errors import Conflict, DavError, Forbidden, InsufficientStorage
 from calsync.webdav.headers import media_type
 from calsync.webdav.multistatus import element
 from calsync.webdav.names import CR, C, D
@@ -61,13 +63,16 @@ def object_of(scope: Scope, collection: Collection, octets: bytes, content_type:
             f"{len(octets)} octets, [server] max_resource_size is {scope.settings.max_resource_size}",
             condition=prefix("max-resource-size"),
         )
+    begun = thread_time()
     try:
         if book:
             return address_object(octets)
+        limits.check_lines(octets, scope.settings.max_instances)
         found = calendar_object(
             octets,
             window=scope.context.store.window,
             components=collection.components or None,
+            budget=scope.purse.budget(),
         )
     except Refused as error:
         condition = error.condition
@@ -76,7 +81,8 @@ def object_of(scope: Scope, collection: Collection, octets: bytes, content_type:
         if sent and sent not in (expected, "text/x-vcard", "text/directory", "application/octet-stream", "text/plain"):
             condition = _UNSUPPORTED.get(condition, condition)
         raise Forbidden(f"refused: {error.message}", condition=prefix(condition)) from error
-    limits.check(found, scope.settings.max_instances)
+    limits.check(found, scope.settings.max_instances, scope.purse.budget())
+    scope.purse.pay(begun)
     return found
 
 
@@ -101,3 +107,8 @@ def refused(scope: Scope, resource: Resource, conflict: UidConflict) -> DavError
         condition=prefix("no-uid-conflict"),
         detail=element(D("href"), href),
     )
+
+
+def over_quota(error: OverQuota) -> DavError:
+    """507 that says it is the quota, not the disk (RFC 4331 §6)."""
+    return InsufficientStorage(str(error), condition=QUOTA_NOT_EXCEEDED)

@@ -6,6 +6,7 @@ year has four digits; birthdays in the year 1604, as Apple writes them, lie with
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -14,7 +15,7 @@ from calsync.ical.budget import Budget, BudgetExceeded
 from calsync.ical.facts import ObjectResource
 from calsync.ical.instants import DAY, MAX_INSTANT, MIN_INSTANT
 from calsync.ical.lines import Component, scan
-from calsync.ical.recur import occurrences
+from calsync.ical.recur import DEFAULT_BUDGET, occurrences
 from calsync.ical.rules import DAILY, Rule, RuleError, parse
 from calsync.webdav.conditions import MAX_ATTENDEES_PER_INSTANCE, MAX_DATE_TIME, MAX_INSTANCES, MIN_DATE_TIME
 from calsync.webdav.errors import Forbidden
@@ -24,11 +25,12 @@ LATEST: Final = "99991231T235959Z"
 #: Attendees of one instance: more than any meeting has, few enough to answer for each of them.
 MAX_ATTENDEES: Final = 5000
 
+_LARGE: Final = 100_000
 _FIRST: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST: Final = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 
 
-def check(obj: ObjectResource, max_instances: int) -> None:
+def check(obj: ObjectResource, max_instances: int, budget: Budget = DEFAULT_BUDGET) -> None:
     """Raise Forbidden with the precondition that a calendar object fails. `max_instances`: 0 for no limit."""
     facts = obj.facts
     if MIN_INSTANT < facts.first < _FIRST:
@@ -41,13 +43,38 @@ def check(obj: ObjectResource, max_instances: int) -> None:
     (calendar,) = scan(obj.octets).components
     if crowded and any(len(component.all("ATTENDEE")) > MAX_ATTENDEES for component in calendar.components):
         raise Forbidden(f"more than {MAX_ATTENDEES} attendees", condition=MAX_ATTENDEES_PER_INSTANCE)
-    if facts.recurring and max_instances and _is_longer(calendar, facts.first, max_instances):
+    if facts.recurring and max_instances and (dates := _dates(calendar)) > max_instances:
+        raise Forbidden(
+            f"{dates} dates and overrides ([server] max_vevent_rrule_occurrence is {max_instances})",
+            condition=MAX_INSTANCES,
+        )
+    if facts.recurring and max_instances and _is_longer(calendar, facts.first, max_instances, budget):
         raise Forbidden(
             f"more than {max_instances} occurrences ([server] max_vevent_rrule_occurrence)", condition=MAX_INSTANCES
         )
 
 
-def _is_longer(calendar: Component, first: int, limit: int) -> bool:
+def check_lines(octets: bytes, max_instances: int) -> None:
+    """The same for what is large and plainly too much, before anybody has read it."""
+    if len(octets) < _LARGE or not max_instances:
+        return
+    upper = octets.upper()
+    for name in (b"\nRECURRENCE-ID", b"\nRDATE", b"\nEXDATE"):
+        if upper.count(name) > max_instances:
+            raise Forbidden(f"more than {max_instances} lines of {name.decode().strip()}", condition=MAX_INSTANCES)
+
+
+def _dates(calendar: Component) -> int:
+    """Instances that are named one by one: each is read again whenever somebody asks about a range."""
+    found = 0
+    for component in calendar.components:
+        found += "RECURRENCE-ID" in component.index
+        for name in ("RDATE", "EXDATE"):
+            found += sum(line.value.count(",") + 1 for line in component.all(name))
+    return found
+
+
+def _is_longer(calendar: Component, first: int, limit: int, budget: Budget) -> bool:
     """Whether a series that ends has more occurrences than the limit.
 
     One without end has no number; what is kept of it is bounded by the window of the index.
@@ -60,7 +87,8 @@ def _is_longer(calendar: Component, first: int, limit: int) -> bool:
     if sum(_at_most(rule, first) for rule in rules) <= limit:
         return False
     try:
-        occurrences(calendar, MIN_INSTANT, MAX_INSTANT, budget=Budget(instances=limit, seconds=0.25))
+        larger = replace(budget, instances=limit, seconds=5 * budget.seconds)
+        occurrences(calendar, MIN_INSTANT, MAX_INSTANT, budget=larger)
     except BudgetExceeded:
         return True
     return False

@@ -36,7 +36,7 @@ def place(scope: Scope, resource: Resource) -> Place:
     letters = scope.context.rights.authorization(mapping.owner, set(scope.request.groups), text)
     granted = mapping.permissions
     permitted, enforced = upstream.overlay_options(scope.context.sharing)
-    if "l" in letters:
+    if "l" in letters or not scope.access.may_touch(resource):
         return Place.NOWHERE
     if not scope.access.may_write(resource):
         allowed = _decided("P", granted, letters, permitted)
@@ -82,7 +82,7 @@ def privileges(scope: Scope, resource: Resource, held: tuple[str, ...]) -> tuple
         if place(scope, resource) is Place.NOWHERE:
             return tuple(name for name in held if name not in (D("write"), D("write-properties")))
         return held if D("write-properties") in held or not held else (*held, D("write-properties"))
-    if resource.kind not in TAGGED or not held:
+    if resource.kind not in TAGGED or not held or scope.access.limited:
         return held
     letters = scope.access.letters(resource.path)
     token, map_ = upstream.may_share(scope.context.sharing)

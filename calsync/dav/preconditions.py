@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache
 from urllib.parse import quote
 
 from calsync.dav import locks
@@ -14,7 +15,7 @@ from calsync.dav.scope import Scope
 from calsync.dav.variants import matches, variant
 from calsync.webdav import headers
 from calsync.webdav.conditions import CTAG_OK
-from calsync.webdav.errors import DavError, PreconditionFailed
+from calsync.webdav.errors import BadRequest, DavError, PreconditionFailed
 from calsync.webdav.etags import etag_list
 
 
@@ -42,6 +43,7 @@ def check_if(scope: Scope, resource: Resource) -> None:
     if not value:
         return
 
+    @cache
     def state(uri: str | None) -> tuple[str, Collection[str]]:
         inner, found = scope, resource
         if uri is not None:
@@ -55,10 +57,15 @@ def check_if(scope: Scope, resource: Resource) -> None:
         return etag_of(found) or "", [*(one.token for one in locks.covering(scope, found)), *_states(found)]
 
     lists = headers.if_header(value)
+    if len({one.resource for one in lists}) > _MOST_RESOURCES:
+        raise BadRequest(f"If: more than {_MOST_RESOURCES} resources")
     if not headers.if_holds(lists, state):
         bulk = any(one.startswith(_CTAG) for one in headers.submitted_tokens(lists))
         raise PreconditionFailed(f"If {value[:200]}: does not hold", condition=CTAG_OK if bulk else None)
 
+
+#: Resources that one `If` header may ask about; each is looked up while the store is held.
+_MOST_RESOURCES = 50
 
 #: A ctag as a state token (CalendarServer's bulk changes §6).
 _CTAG = "http://me.com/_namespace/ctag/"

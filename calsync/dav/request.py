@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from calsync.accounts.scopes import ALL
+from calsync.accounts.scopes import Scope as Limits
 from calsync.upstream import Share, resolve_share, sharing
 
 Segments = tuple[str, ...]
@@ -48,7 +50,8 @@ class Request:
 
     `path` are the decoded segments of the resource itself (a mapped one is already where it really is), `slash` whether
     the URL ended with one. `base` is the prefix that a proxy took off, without a slash at its end. Header names are
-    lower case. `user` is empty for anonymous requests; `device` is the label of the app password, if one was used.
+    lower case. `user` is empty for anonymous requests; `device` is the label of the app password, if one was used,
+    `limits` and `read_only` what it takes away from what the user may do, `role` is the account's.
     """
 
     id: str
@@ -56,8 +59,8 @@ class Request:
     path: Segments
     slash: bool
     base: str
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
     user: str
     groups: frozenset[str] = frozenset()
     mapping: Mount | None = None
@@ -66,6 +69,9 @@ class Request:
     remote: str = ""
     query: str = ""
     device: str = ""
+    limits: Limits = ALL
+    read_only: bool = False
+    role: str = "user"
 
     @property
     def actor(self) -> str:

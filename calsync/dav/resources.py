@@ -107,6 +107,9 @@ def locate(tx: Transaction, path: Segments) -> Resource:
         if collection is None or collection.kind == "plain":
             child = collections.child(tx, principal.id, collection.id if collection else 0, name)
         if child is not None:
+            if tx.writes and child.owner != principal.id:
+                # What is shared belongs to another, who must not write meanwhile either.
+                principals.lock_owner(tx, child.owner)
             collection = child
             continue
         if position < last:

@@ -12,9 +12,11 @@ from calsync.dav.access import Access
 from calsync.dav.context import Context, Settings
 from calsync.dav.request import Mount, Request, Segments
 from calsync.dav.resources import Kind, Resource, locate
+from calsync.ical.budget import Purse
 from calsync.store.engine import Transaction
 from calsync.store.names import folded
 from calsync.store.principals import Principal
+from calsync.store.quota import Amounts
 from calsync.webdav import headers, urls
 from calsync.webdav.errors import NotFound
 from calsync.webdav.requests import Property, PropertyRequest
@@ -39,6 +41,10 @@ class Scope:
         self.prefer = headers.prefer(request.header("prefer"), request.header("brief"))
         #: What `answer` found out of a property request, by the identity of that.
         self.looked_up: dict[int, tuple[PropertyRequest, Looked]] = {}
+        #: What the recurrence of all objects that this request looks at may cost.
+        self.purse = Purse()
+        #: By owner what `properties.quota` found: in which transaction, what there may be and what there is.
+        self.quotas: dict[int, tuple[Transaction, Amounts, Amounts]] = {}
         self._tx: Transaction | None = None
 
     @property
@@ -68,7 +74,7 @@ class Scope:
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """The writing transaction; preconditions are evaluated in it."""
-        with self.context.store.write() as tx:
+        with self.context.store.write(alone=False) as tx:
             tx.actor = self.request.actor
             previous, self._tx = self._tx, tx
             try:
@@ -79,7 +85,7 @@ class Scope:
     def inside(self, mapping: Mount) -> Scope:
         """The same request seen through a mapped collection, in the transaction that is open now."""
         inner = Scope(self.context, replace(self.request, mapping=mapping))
-        inner._tx = self._tx
+        inner._tx, inner.purse = self._tx, self.purse
         return inner
 
     def towards(self, destination: str) -> Scope:
@@ -93,7 +99,7 @@ class Scope:
             path = (request.user, *path[1:])
         mapping, path = Mount.resolve(self.context.sharing, path, wanted.slash, request.user, request.groups)
         inner = Scope(self.context, replace(request, path=path, slash=wanted.slash, mapping=mapping))
-        inner._tx = self._tx
+        inner._tx, inner.purse = self._tx, self.purse
         return inner
 
     def named(self, href: str) -> Segments:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from calsync.dav.request import Request
 from calsync.dav.tzdist import names
-from calsync.dav.tzdist.vtimezone import vtimezone
+from calsync.ical.vtimezone import vtimezone
 from calsync.ical.lines import Component, ScanError, scan
 
 HEADER = "CalDAV-Timezones"

@@ -16,6 +16,7 @@ from calsync.webdav.conditions import (
     SUPPORTED_COLLATION_CALENDAR,
     SUPPORTED_COLLATION_CARD,
     SUPPORTED_FILTER_CALENDAR,
+    SUPPORTED_FILTER_CARD,
     VALID_FILTER,
 )
 from calsync.webdav.errors import BadRequest, Forbidden
@@ -61,6 +62,10 @@ _TIMELESS: Final = frozenset({
 # fmt: on
 
 
+#: Elements of a filter. Each is asked of each object that the index does not decide; clients send some ten.
+MOST: Final = 400
+
+
 class _Invalid(ValueError):
     """A filter that breaks the grammar; becomes the answer of the kind of query it stands in."""
 
@@ -72,6 +77,7 @@ def calendar_filter(element: etree._Element | None) -> CompFilter:
     """`C:filter`. A query without one matches everything, as in stock Radicale."""
     if element is None:
         return CompFilter("VCALENDAR")
+    _bounded(element, SUPPORTED_FILTER_CALENDAR)
     try:
         inside = element.findall(C("comp-filter"))
         if len(inside) != 1 or name_attribute(inside[0]) != "VCALENDAR":
@@ -149,6 +155,13 @@ def _unsupported(element: etree._Element, hint: str) -> Forbidden:
 # --- both -------------------------------------------------------------------------------------------------------------
 
 
+def _bounded(element: etree._Element, condition: str) -> None:
+    """Refuse a filter that is longer than anybody's; `supported-filter` is what RFC 4791 and RFC 6352 have for it."""
+    count = sum(1 for _ in element.iter()) - 1
+    if count > MOST:
+        raise Forbidden(f"a filter of {count} elements, {MOST} are answered", condition=condition)
+
+
 def _is_not_defined(element: etree._Element, others: Collection[str]) -> bool:
     """`is-not-defined` stands alone (RFC 4791 §9.7.4, RFC 6352 §10.5.3)."""
     namespace = clark(element).rpartition("}")[0]
@@ -178,6 +191,7 @@ def card_filter(element: etree._Element | None) -> CardFilter:
     """`CR:filter`. A query without one matches every card: KDE sends it so (clients.md 24)."""
     if element is None:
         return CardFilter()
+    _bounded(element, SUPPORTED_FILTER_CARD)
     try:
         props = tuple(_card_prop_filter(inner) for inner in element.findall(CR("prop-filter")))
         return CardFilter(_any_of(element), props)

@@ -86,6 +86,9 @@ def _property(name: str, element: etree._Element) -> Property:
 def nested_properties(container: etree._Element) -> tuple[Property, ...]:
     """`D:property` elements with a name, a namespace and properties inside (RFC 3253 §3.8)."""
     found: dict[str, Property] = {}
+    asked = sum(1 for _ in container.iterdescendants(D("property"))) if container.getparent() is None else 0
+    if asked > _MOST_PROPERTIES:
+        raise BadRequest(f"{asked} properties, {_MOST_PROPERTIES} can be asked for")
     for element in container.iterchildren(D("property")):
         namespace, local = element.get("namespace", "DAV:"), element.get("name", "")
         try:

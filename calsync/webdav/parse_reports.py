@@ -106,6 +106,8 @@ def _principal_property_search(root: etree._Element) -> PrincipalPropertySearch:
     if test not in ("allof", "anyof"):
         raise BadRequest(f"test is {test[:40]!r}, neither allof nor anyof")
     searches = tuple(_property_search(element) for element in root.iterchildren(D("property-search")))
+    if len(searches) > _MOST_SEARCHES:
+        raise BadRequest(f"{len(searches)} property-search elements, {_MOST_SEARCHES} are answered")
     prop = child(root, D("prop"))
     if prop is not None and not len(prop):
         # clients.md 36: python-caldav names the properties beside an empty `prop`
@@ -118,6 +120,9 @@ def _principal_property_search(root: etree._Element) -> PrincipalPropertySearch:
         nresults(root),
     )
 
+
+# Each is asked of each principal; clients send a handful.
+_MOST_SEARCHES: Final = 100
 
 #: What a principal-property-search is made of.
 _SEARCH_PARTS: Final = frozenset(

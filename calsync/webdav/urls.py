@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote_to_bytes
 
 from calsync.webdav.errors import BadRequest
 
-_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+# U+FFFE and U+FFFF are no letters in XML, and a name is told in XML (as a displayname).
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 _ABSOLUTE: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://([^/?#]*)")
 

@@ -16,6 +16,7 @@ from calsync import config
 from calsync.accounts.accounts import Accounts
 from calsync.app import Application
 from calsync.webdav import reader
+from tests.postgresql import instead_of
 
 PASSWORD = "correct horse"
 
@@ -128,6 +129,9 @@ def make_application(folder: Path, **options: Mapping[str, str]) -> Application:
         "auth": {"delay": "0"},
         "logging": {"level": "warning"},
     }
+    url = instead_of(folder)
+    if url is not None:
+        overrides["storage"]["url"] = url
     for section, values in options.items():
         overrides.setdefault(section, {}).update(values)
     return Application(config.load("", overrides))

@@ -272,6 +272,8 @@ def test_hooks_are_told_of_what_was_done(tmp_path: Path, monkeypatch: pytest.Mon
     Accounts(application.store).create("anna", PASSWORD)
     anna = Client(application)
     anna.put(HOME + "a.ics", event("a"))
+    assert application.hands is not None
+    application.hands.settle()
     told_of = sys.modules["hook_of_bulk"].TOLD
     told_of.clear()
     multiput(
@@ -281,12 +283,14 @@ def test_hooks_are_told_of_what_was_done(tmp_path: Path, monkeypatch: pytest.Mon
         resource(HOME + "c.ics", event("c"), more="<getetag/>"),
         deletion(HOME + "a.ics"),
     )
+    application.hands.settle()
     assert told_of == [("upsert", "old", 1), ("delete", "old", 0)]
     told_of.clear()
     anna.put(HOME, calendar(event("x"), event("y")))
     anna.put(HOME, calendar(event("x"), event("y", "SUMMARY:2")))
-    assert told_of == [("upsert", "", 1), ("upsert", "", 1), ("upsert", "old", 1)]
-    application.store.close()
+    application.hands.settle()
+    assert sorted(told_of) == [("upsert", "", 1), ("upsert", "", 1), ("upsert", "old", 1)]
+    application.close()
 
 
 def test_other_xml_and_no_xml_are_refused(anna: Client) -> None:

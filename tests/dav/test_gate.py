@@ -104,8 +104,8 @@ def test_streamed_answers_are_gzipped_where_asked_and_items_never(anna: Client) 
     assert "Content-Encoding" not in anna.request("PROPFIND", "/anna/", Depth="0", Accept_Encoding="gzip;q=0").headers
 
 
-def test_the_root_leads_to_the_page_of_radicale(anna: Client) -> None:
-    assert anna.get("/").headers["Location"] == "/.web"
+def test_the_root_leads_to_our_pages_and_radicales_stays(anna: Client) -> None:
+    assert anna.get("/").headers["Location"] == "/.calsync/"
     page = anna.get("/.web/")
     assert (page.status, page.headers["Content-Type"].split(";")[0]) == (200, "text/html")
 

@@ -31,8 +31,9 @@ def made(kind: str, inside: str) -> str:
 
 
 def test_the_page_and_all_it_loads(nobody: Client) -> None:
-    to_page = nobody.get("/")
-    assert (to_page.status, to_page.headers["Location"]) == (302, "/.web")
+    # The root leads to calsync's own pages; this one stays where it is.
+    to_pages = nobody.get("/")
+    assert (to_pages.status, to_pages.headers["Location"]) == (302, "/.calsync/")
     assert nobody.get("/.web").headers["Location"] == "/.web/"
     page = nobody.get("/.web/")
     assert page.status == 200

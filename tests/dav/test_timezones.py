@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calsync.dav.tzdist import names
-from calsync.dav.tzdist.vtimezone import vtimezone
+from calsync.ical.vtimezone import vtimezone
 from calsync.ical import zones
 from calsync.ical.lines import scan
 from tests.dav.conftest import Answer, Client, event

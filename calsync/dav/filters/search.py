@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from time import thread_time
 from typing import Final
 
 from calsync.dav.filters import calendar, card
@@ -31,9 +32,8 @@ from calsync.dav.filters.plan import (
     calendar_plan,
     card_plan,
 )
-from calsync.ical.budget import Budget
+from calsync.ical.budget import Purse
 from calsync.ical.lines import Component, ScanError, scan
-from calsync.ical.recur import DEFAULT_BUDGET
 from calsync.store import items, queries
 from calsync.store.collections import Collection
 from calsync.store.engine import Transaction
@@ -62,22 +62,32 @@ def calendar_search(
     collection: Collection,
     filter: CompFilter,
     zone: tzinfo = UTC,
-    budget: Budget = DEFAULT_BUDGET,
+    purse: Purse | None = None,
     *,
     octets: bool = False,
 ) -> Search:
-    """The objects of a calendar. `octets`: the bodies of all that match are wanted."""
+    """The objects of a calendar. `octets`: the bodies of all that match are wanted. `purse`: that of the request."""
+    purse = purse or Purse()
     return Search(
         collection,
         calendar_plan(filter),
-        lambda component: calendar.matches(component, filter, zone, budget),
+        lambda component: calendar.matches(component, filter, zone, purse.budget()),
+        purse,
         octets=octets,
     )
 
 
-def card_search(collection: Collection, filter: CardFilter, *, octets: bool = False) -> Search:
-    """The cards of an address book. `octets`: the bodies of all that match are wanted."""
-    return Search(collection, card_plan(filter), lambda component: card.matches(component, filter), octets=octets)
+def card_search(
+    collection: Collection, filter: CardFilter, purse: Purse | None = None, *, octets: bool = False
+) -> Search:
+    """The cards of an address book. `octets`: the bodies of all that match are wanted. `purse`: that of the request."""
+    return Search(
+        collection,
+        card_plan(filter),
+        lambda component: card.matches(component, filter),
+        purse or Purse(),
+        octets=octets,
+    )
 
 
 def answers(
@@ -96,20 +106,32 @@ class Search:
     where the collection is listed."""
 
     def __init__(
-        self, collection: Collection, plan: Plan, test: Callable[[Component], bool], *, octets: bool = False
+        self,
+        collection: Collection,
+        plan: Plan,
+        test: Callable[[Component], bool],
+        purse: Purse,
+        *,
+        octets: bool = False,
     ) -> None:
         self.done = isinstance(plan.source, Nothing)
         self._collection = collection
         self._plan = plan
         self._test = test
+        self._purse = purse
         self._octets = octets
         self._after = 0
         self._held: list[Candidate] = []
+        self._begun = False
         self._ended = False
         self._ids: list[int] | None = None
 
     def page(self, tx: Transaction) -> Page:
         """The next matches, perhaps none though others follow: `done` says."""
+        if not self._begun:
+            self._begun = True
+            if queries.doubted(tx):
+                self._plan = Plan(Listed(), Residual.ALWAYS)
         candidates = self._refreshed(tx) if self._held else self._next(tx)
         chosen: list[tuple[ItemRow, bool]] = []
         wanted: list[int] = []
@@ -125,7 +147,12 @@ class Search:
         self._held = candidates[len(chosen) :]
         self.done = self._ended and not self._held
         bodies = items.page_bodies(tx, self._collection, wanted) if wanted else {}
-        rows = [row for row, doubtful in chosen if not doubtful or self._passes(row, bodies.get(row.id))]
+        rows = []
+        for row, doubtful in chosen:
+            if not doubtful or self._passes(row, bodies.get(row.id)):
+                rows.append(row)
+            if self._purse.empty:
+                break  # whoever asked is told that this is not all
         return Page(rows, bodies)
 
     def _is_doubtful(self, one: Candidate) -> bool:
@@ -136,10 +163,13 @@ class Search:
 
     def _passes(self, row: ItemRow, octets: bytes | None) -> bool:
         """Damaged octets pass: the answer has to name them as such, never to leave them out (decision D8)."""
+        begun = thread_time()
         try:
             return any(self._test(root) for root in scan(items.checked(row, octets)).components)
         except (Damaged, ScanError):
             return True
+        finally:
+            self._purse.pay(begun)
 
     # --- candidates ---------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from calsync.dav.registry import method
 from calsync.dav.request import Response
 from calsync.dav.resources import EXISTING, ITEMS, STORED_COLLECTIONS, Kind, Resource, locate
 from calsync.dav.scope import Scope
-from calsync.store import collections, items
+from calsync.store import collections, items, quota
 from calsync.store.engine import Transaction
 from calsync.store.errors import UidConflict
 from calsync.webdav import headers
@@ -165,13 +165,14 @@ def _collection(
     kind = source.container.kind
     if scope.mapping is not None or inner.mapping is not None:
         raise Forbidden("shared collections are moved and copied by their owner")
-    allowed = inner.access.may_create(target.path, tagged=kind != "plain")
+    allowed = inner.access.may_create(target.path, kind)
     _check_target(inner.access, href, target, allowed, overwrite)
     if target.path[: len(source.path)] == source.path:
         raise Forbidden("a collection cannot go into itself")
     if move and not scope.access.may_delete_collection(source, scope.settings.permit_delete_collection):
         raise Forbidden("[rights] permit_delete_collection or the rights file forbid it")
     _check_locks(scope, inner, source, target, move=move)
+    room = quota.room(tx, target.owner.id) if target.principal is not None else None  # what is replaced makes room
     if target.kind in ITEMS:
         items.delete(tx, target.container, target.member)
         target = locate(tx, target.path)
@@ -180,7 +181,7 @@ def _collection(
     check_place(target, kind)
     parent = target.collection.id if target.collection else 0
     if move:
-        collections.move(tx, source.container, target.owner, parent, target.name)
+        collections.move(tx, source.container, target.owner, parent, target.name, room)
         locks.forget(scope, source)
     else:
-        collections.copy(tx, source.container, target.owner, parent, target.name, depth)
+        collections.copy(tx, source.container, target.owner, parent, target.name, depth, room)

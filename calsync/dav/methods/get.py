@@ -63,7 +63,7 @@ def _visible(scope: Scope) -> Resource:
     """Like `Scope.readable`, where Radicale's `i` suffices for whole collections."""
     resource = scope.locate()
     if not scope.access.may_read(resource):
-        if resource.kind in TAGGED and "i" in scope.access.letters(resource.path):
+        if scope.access.may_get(resource):
             return resource
         raise scope.access.refusal(scope.href(resource.path, scope.request.slash), D("read"))
     if resource.kind is Kind.MISSING:

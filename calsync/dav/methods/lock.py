@@ -182,7 +182,8 @@ def unlock(scope: Scope) -> Response:
         if found is None:
             raise _unmatched(scope, resource)
         check_conditions(scope, resource)
-        if found.principal != holder(scope) and not scope.access.may_unlock(resource):
+        own = found.principal == holder(scope) and scope.access.may_touch(resource)
+        if not own and not scope.access.may_unlock(resource):
             raise scope.access.refusal(scope.url(resource), D("unlock"))
         locks.remove(tx, found)
     return Response(204)

@@ -73,7 +73,7 @@ def _make(scope: Scope, wanted: Mkcol, kind: str, answer: str) -> Response:
     with scope.write() as tx:
         resource = scope.locate()
         href = scope.href(resource.path, True)
-        if not scope.access.may_create(resource.path, tagged=kind != "plain"):
+        if not scope.access.may_create(resource.path, kind):
             raise scope.access.refusal(href, D("bind"))
         check_place(resource, kind)
         check_write(scope, resource)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calsync.dav import overlay, registry
+from calsync.dav.answer import stored_properties
 from calsync.dav.preconditions import check_write
 from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import method
@@ -12,12 +13,16 @@ from calsync.dav.scope import Scope
 from calsync.store import collections, items, principals
 from calsync.webdav import parse
 from calsync.webdav.conditions import SUPPORTED_CALENDAR_COMPONENT
-from calsync.webdav.errors import Conflict, DavError, Forbidden, NotFound
+from calsync.webdav.errors import Conflict, DavError, Forbidden, InsufficientStorage, NotFound
 from calsync.webdav.multistatus import element, propstat, response, stream
 from calsync.webdav.names import C, D
 from calsync.webdav.requests import PropertyUpdate
 
 COMPONENT_SET = C("supported-calendar-component-set")
+
+#: Octets of one property, and of all that a resource has: they are read whenever somebody comes by.
+LARGEST = 256 * 1024
+LARGEST_TOGETHER = 1024 * 1024
 
 
 @method("PROPPATCH", EXISTING - {Kind.ROOT}, "RFC 4918 §9.2")
@@ -86,9 +91,20 @@ def accept(
                 changes[update.name] = one.accept(scope, resource, update)
             else:
                 changes[update.name] = update.xml.decode()
+            _check_size(changes.get(update.name), LARGEST)
         except DavError as error:
             failures[update.name] = error
+    kept = {**stored_properties(scope, resource), **changes} if changes else {}
+    if sum(len(text) for text in kept.values() if text) > LARGEST_TOGETHER:
+        full = InsufficientStorage(f"more than {LARGEST_TOGETHER} octets of properties")
+        failures |= {name: full for name, text in changes.items() if text}
     return changes, failures
+
+
+def _check_size(text: str | None, most: int) -> None:
+    """RFC 4918 §9.2.1: 507 for what there is no room for."""
+    if text is not None and len(text) > most:
+        raise InsufficientStorage(f"a property of {len(text)} octets, {most} are kept")
 
 
 def _components(

@@ -10,18 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from calsync.dav import bulk, changes
-from calsync.dav.incoming import Received, received, refused
+from calsync.dav import bulk, changes, refusals
+from calsync.dav.incoming import Received, over_quota, received, refused
 from calsync.dav.methods.mkcol import check_place
 from calsync.dav.preconditions import check_write, etag_of
 from calsync.dav.request import Response, multistatus
-from calsync.dav.resources import ITEMS, MEMBERS, STORED_COLLECTIONS, Kind, Resource, locate, of_collection
+from calsync.dav.resources import ITEMS, MEMBERS, STORED_COLLECTIONS, TAGGED, Kind, Resource, locate, of_collection
 from calsync.dav.scope import Scope
 from calsync.ical import whole
 from calsync.store import collections, items
 from calsync.store.collections import Collection
 from calsync.store.engine import Transaction
-from calsync.store.errors import Damaged, UidConflict
+from calsync.store.errors import Damaged, OverQuota, UidConflict
 from calsync.webdav.errors import Conflict, DavError, Forbidden
 from calsync.webdav.multistatus import element, response_status, stream
 from calsync.webdav.names import CR, CS_, C, D
@@ -38,6 +38,7 @@ class _Rejected:
     name: str
     uids: Sequence[str]
     error: DavError
+    octets: bytes
 
 
 def put_whole(scope: Scope) -> Response:
@@ -66,7 +67,7 @@ def put_whole(scope: Scope) -> Response:
     properties = _properties(text.octets) if kind == "calendar" else {}
     with scope.write() as tx:
         resource = scope.locate()
-        _allowed(scope, resource)
+        _allowed(scope, resource, kind)
         now = resource.collection if resource.kind in STORED_COLLECTIONS else None
         if resource.kind in ITEMS or (now and now.id) != (draft and draft.id):
             raise Conflict("the collection was made, replaced or deleted meanwhile")
@@ -89,7 +90,12 @@ def put_whole(scope: Scope) -> Response:
         for (_, obj), result in zip(objects, replaced.items, strict=True):
             if isinstance(result, UidConflict):
                 name = bulk.name_of(resource.container, "", obj.octets)
-                rejected.append(_Rejected(name, (obj.facts.uid,), refused(scope, resource, result)))
+                rejected.append(_Rejected(name, (obj.facts.uid,), refused(scope, resource, result), obj.octets))
+            elif isinstance(result, OverQuota):
+                name = bulk.name_of(resource.container, obj.facts.uid, obj.octets)
+                rejected.append(_Rejected(name, (obj.facts.uid,), over_quota(result), obj.octets))
+        for one in rejected:
+            refusals.keep(scope, tx, resource, one.octets, one.error)
         rejected = [_as_stored(tx, resource, one) for one in rejected]
         after = locate(tx, resource.path)
     etag = etag_of(after)
@@ -114,7 +120,8 @@ def _response(base: bytes, one: _Rejected) -> bytes:
     error, uid = one.error, one.uids[0]
     beside = element(CS_("uid"), uid) if uid else b""
     href = base + encode_segment(one.name).encode()
-    return response_status(href, error.status, error.condition, error.detail, error.hint, beside=beside)
+    hint = error.hint if error.status < 500 else ""
+    return response_status(href, error.status, error.condition, error.detail, hint, beside=beside)
 
 
 def _tell(scope: Scope, tx: Transaction, resource: Resource, objects: Sequence[items.Pair]) -> None:
@@ -129,11 +136,11 @@ def _tell(scope: Scope, tx: Transaction, resource: Resource, objects: Sequence[i
             changes.written(scope, tx, Resource(kind, path, resource.principal, resource.collection, item), obj.octets)
 
 
-def _allowed(scope: Scope, resource: Resource) -> None:
+def _allowed(scope: Scope, resource: Resource, kind: str) -> None:
     access, href = scope.access, scope.href(resource.path, True)
     if scope.request.mapping is not None and resource.kind is Kind.MISSING:
         raise Forbidden("nothing can be made inside a shared collection's place")
-    if not access.may_create(resource.path, tagged=True):
+    if not (access.may_write(resource) if resource.kind in TAGGED else access.may_create(resource.path, kind)):
         raise access.refusal(href, D("bind"))
     if not access.may_replace(resource.path, scope.settings.permit_overwrite_collection):
         raise Forbidden("[rights] permit_overwrite_collection or the rights file forbid it")
@@ -159,7 +166,7 @@ def _members(scope: Scope, collection: Collection, text: Received) -> tuple[list
         found = bulk.checked(scope, collection, part)
         if isinstance(found, DavError):
             uids = part.uids or ("",)
-            rejected.append(_Rejected(bulk.name_of(collection, uids[0], part.octets), uids, found))
+            rejected.append(_Rejected(bulk.name_of(collection, uids[0], part.octets), uids, found, part.octets))
         else:
             members.append((bulk.name_of(collection, found.facts.uid, part.octets), found))
     return members, rejected

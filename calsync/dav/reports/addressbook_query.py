@@ -25,4 +25,5 @@ def addressbook_query(scope: Scope, wanted: AddressbookQuery) -> Response:
 
 def _pages(scope: Scope, resource: Resource, wanted: AddressbookQuery) -> Iterator[list[bytes]]:
     listing = Listing(scope, resource, wanted.properties, data=True)
-    return found(scope, card_search(resource.container, wanted.filter, octets=listing.needs_octets), listing)
+    search = card_search(resource.container, wanted.filter, scope.purse, octets=listing.needs_octets)
+    return found(scope, search, listing)

@@ -76,7 +76,7 @@ def _pages(
     for (inner, calendar), zone in zip(calendars, zones, strict=True):
         listing = Listing(inner, calendar, wanted.properties, data=True, zone=zone)
         for filter in by_component(wanted.filter):
-            search = calendar_search(calendar.container, filter, zone, octets=listing.needs_octets)
+            search = calendar_search(calendar.container, filter, zone, inner.purse, octets=listing.needs_octets)
             yield from found(inner, search, listing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import tzinfo
+from time import thread_time
 
 from calsync.dav import timezones
 from calsync.dav.data import address_data as cards
@@ -26,7 +27,10 @@ def calendar_data(scope: Scope, prop: Property, zone: tzinfo) -> RowRender:
     def rendered(row: Row, octets: bytes | None) -> bytes | None:
         if octets is None:
             return None
-        return escape_octets(timezones.adapted(calendars.render(octets, wanted, zone), choice))
+        begun = thread_time()
+        text = timezones.adapted(calendars.render(octets, wanted, zone, scope.purse.budget()), choice)
+        scope.purse.pay(begun)
+        return escape_octets(text)
 
     return rendered
 

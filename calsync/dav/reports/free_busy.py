@@ -13,7 +13,7 @@ from calsync.dav.request import Response
 from calsync.dav.resources import CALENDARS, Kind, Resource, of_collection
 from calsync.dav.scope import Scope
 from calsync.ical import freebusy
-from calsync.ical.budget import Budget, BudgetExceeded
+from calsync.ical.budget import BudgetExceeded
 from calsync.ical.freebusy import BusyPeriod
 from calsync.ical.lines import Component, ScanError, scan
 from calsync.store import collections, items, queries
@@ -23,6 +23,8 @@ from calsync.store.errors import Damaged
 from calsync.store.items import ItemRow
 from calsync.upstream import logger
 from calsync.webdav import headers
+from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS
+from calsync.webdav.errors import Forbidden
 from calsync.webdav.names import C
 from calsync.webdav.parse import text_of
 from calsync.webdav.requests import FreeBusyQuery
@@ -45,15 +47,15 @@ def free_busy_query(scope: Scope, wanted: FreeBusyQuery) -> Response:
         resource = scope.locate()
         calendars = list(_calendars(scope, resource)) if depth != "0" else []
         zones = [zone_for(inner, calendar) for inner, calendar in calendars]
-        available = _availability(scope, resource) if depth != "0" else []
+        available = _availability(scope, resource) if depth != "0" and scope.access.may_read_busy(resource) else []
     found: list[BusyPeriod] = []
-    budget = Budget()
     for (inner, calendar), zone in zip(calendars, zones, strict=True):
         found += _of_calendar(inner, calendar, start, end, zone, available)
     try:
-        found += freebusy.unavailable(available, start, end, zones[0] if zones else UTC, budget)
+        found += freebusy.unavailable(available, start, end, zones[0] if zones else UTC, scope.purse.budget())
     except BudgetExceeded as error:
-        logger.warning("free-busy-query: VAVAILABILITY: %s", error)
+        logger.info("free-busy-query: VAVAILABILITY: %s", error)
+        found.append((start, end, freebusy.TENTATIVE))
     octets = freebusy.vfreebusy(start, end, freebusy.merge(found), stamp=int(time.time()))
     return Response(200, {"Content-Type": "text/calendar; charset=utf-8"}, octets)
 
@@ -86,21 +88,29 @@ def _of_calendar(
 
     Objects with VAVAILABILITY are put aside: they decide together.
     """
-    collection, budget = calendar.container, Budget()
+    collection, purse = calendar.container, scope.purse
     with scope.read() as tx:
         known = busy(tx, collection, start, end)
     found = known.periods if known else []
     for row, octets in _objects(scope, collection, known, start, end):
+        begun = time.thread_time()
         try:
             document = scan(items.checked(row, octets))
             if row.component == "VAVAILABILITY":
                 available += document.components
                 continue
             for component in document.components:
-                found += freebusy.busy_periods(component, start, end, zone, budget)
-        except (Damaged, ScanError, BudgetExceeded) as error:
+                found += freebusy.busy_periods(component, start, end, zone, purse.budget())
+        except BudgetExceeded as error:
+            # Nobody knows when it is: better told as perhaps busy than as free.
+            logger.info("free-busy-query: %s: %s", row.url, error)
+            found.append((start, end, freebusy.TENTATIVE))
+        except (Damaged, ScanError) as error:
             # One object must not keep the others' busy times from being told.
             logger.warning("free-busy-query: %s: %s", row.url, error)
+        purse.pay(begun)
+        if purse.empty:
+            raise Forbidden("too many objects recur too often", condition=NUMBER_OF_MATCHES_WITHIN_LIMITS)
     return found
 
 

@@ -113,7 +113,10 @@ class _Walk:
             if one.item is not None:
                 told.append(next(lines))
             elif one.collection is None:
-                told.append(response_status(self._prefix + one.url.encode(), 404))
+                if self._listing is not None or self._scope.access.may_hear_of(
+                    (*self._resource.path, one.href.rstrip("/"))
+                ):
+                    told.append(response_status(self._prefix + one.url.encode(), 404))
             else:
                 path = (*self._resource.path, one.collection.name)
                 inner = of_collection(self._resource.owner, path, one.collection)

@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, unquote
 from calsync.dav.registry import Call, service
 from calsync.dav.request import Response
 from calsync.dav.tzdist import names
-from calsync.dav.tzdist.tzif import zone
-from calsync.dav.tzdist.vtimezone import vtimezone
+from calsync.ical.tzif import zone
+from calsync.ical.vtimezone import vtimezone
 from calsync.webdav.errors import MethodNotAllowed
 from calsync.webdav.etags import etag_list
 

@@ -25,7 +25,7 @@ from calsync.dav.filters.plan import (
     card_plan,
 )
 from calsync.dav.filters.search import answers, calendar_search, card_search
-from calsync.ical.budget import Budget
+from calsync.ical.budget import Budget, Purse
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.ical.instants import format_utc, format_wall, parse_time
 from calsync.ical.lines import fold, scan
@@ -243,7 +243,7 @@ def test_calendars(store: Store, fill: Fill, octets: list[bytes], filters: list[
             for place, one in enumerate(objects)
             if calendar.matches(scan(one.octets).components[0], wanted, zone, BUDGET)
         }
-        found_rows = [row.url for row, _ in answers(store.read, calendar_search(collection, wanted, zone, BUDGET))]
+        found_rows = [row.url for row, _ in answers(store.read, calendar_search(collection, wanted, zone, Purse(60, BUDGET)))]
         assert len(found_rows) == len(set(found_rows))
         assert set(found_rows) == expected, (wanted, [one.octets.decode() for one in objects])
 
