@@ -8,30 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from calsync import compress, streams, upstream
 from calsync.accounts import newcomer
-from calsync.dav import methods, properties, registry, reports
+from calsync.dav import changes, methods, properties, registry, reports
 from calsync.dav.context import Context, settings
 from calsync.dav.request import XML, Mount, Request, Response, Segments
 from calsync.dav.resources import Kind
 from calsync.dav.scope import Scope
 from calsync.failures import failure
-from calsync.login import Denied, identify
+from calsync.jobs.hands import Hands
+from calsync.login import Denied, address_of, identify
 from calsync.observe import Trace
+from calsync.recovery import hold
 from calsync.store import principals
 from calsync.store.engine import Store
 from calsync.upstream import logger
+from calsync.web import forms, render
+from calsync.web.site import Site
 from calsync.webdav import urls
 from calsync.webdav.errors import (
     BadRequest,
     ContentTooLarge,
     DavError,
+    Forbidden,
     MethodNotAllowed,
     NotFound,
+    ServiceUnavailable,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -52,6 +59,12 @@ _UNTOUCHED = 1
 #: What is Radicale's own and stays so: its page, its sharing interface, its Apple profile.
 _RADICALES = (".web", ".sharing", ".mobileconfig")
 
+#: How paths begin that go on while the store is on hold: pages, and the root for browsers.
+_PAGES = ((), *((name,) for name in _RADICALES))
+
+#: Where addresses begin that apps know from another server; a user may be called so all the same.
+_GUESTS = ("index.php", "remote.php")
+
 
 class Application(upstream.RadicaleApplication):
     """WSGI application; `configuration` comes from `calsync.config.load`."""
@@ -64,11 +77,20 @@ class Application(upstream.RadicaleApplication):
         session = getattr(self._storage, "session", None)
         self.store: Store | None = session.store if session is not None else None
         self._context: Context | None = None
+        self._held = None if self.store is None else hold.Held(self.store)
         if self.store is not None:
-            self._context = Context(self.store, self._rights, self._sharing, self._hook, settings(configuration))
+            self._context = Context(
+                self.store, upstream.unlimited(self._rights), self._sharing, self._hook, settings(configuration)
+            )
+        self.hands: Hands | None = None
+        if self.store is not None and configuration.get("calsync", "jobs"):
+            self.hands = Hands(self.store, {changes.HOOK: partial(changes.tell, self.store, self._hook)})
         self._realm: str = configuration.get("auth", "realm")
         self._largest_body: int = configuration.get("server", "max_content_length")
         self._delay: float = configuration.get("auth", "delay")
+        self._site: Site | None = None
+        if self.store is not None:
+            self._site = Site.of(configuration, self.store, self._auth, self._make_home)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if self._context is None:
@@ -87,10 +109,12 @@ class Application(upstream.RadicaleApplication):
         """Take on what may change while the server runs: the rights, which may stand in a file of their own."""
         self._rights = upstream.rights.load(configuration)
         if self._context is not None:
-            self._context = replace(self._context, rights=self._rights)
+            self._context = replace(self._context, rights=upstream.unlimited(self._rights))
 
     def close(self) -> None:
-        """Write what is pending and close the store."""
+        """End the job at hand, write what is pending and close the store."""
+        if self.hands is not None:
+            self.hands.stop()
         accounts = getattr(self._auth, "accounts", None)
         if accounts is not None:
             accounts.flush()
@@ -110,14 +134,26 @@ class Application(upstream.RadicaleApplication):
             return well_known
         if method not in _KNOWN:
             raise DavError(f"method {method[:20]!r}", status=501)
+        if path == ("favicon.ico",) and not slash and method in ("GET", "HEAD"):
+            return self._icon()
+        if path and path[0] in _GUESTS:
+            guest = self._guest(environ, method, base, path)
+            if guest is not None:
+                return guest
+        if path[:1] not in _PAGES or (not path and method not in ("GET", "HEAD")):
+            self._check_hold()
         login = identify(self._auth, environ, self._delay)
         trace.user = login.user
         if path and login.user and path[0] != login.user and path[0].casefold() == login.user.casefold():
             path = (login.user, *path[1:])  # clients.md 41
-        self._welcome(context, login.user, login.groups)
+        who = login.identity
+        if who is None or who.role != "guest":
+            self._welcome(context, login.user, login.groups)
         if not path and method in ("GET", "HEAD"):
-            return Response(302, {"Location": f"{base}/.web"})
+            return Response(302, {"Location": f"{base}/.web" if self._site is None else f"{base}/.calsync/"})
         if path and path[0] in _RADICALES:
+            if who is not None and who.is_limited:
+                raise Forbidden("this app password is for calendars and address books, not for pages")
             return self._radicales(environ, method, base, path, slash, login)
         mapping, path = Mount.resolve(self._sharing, path, slash, login.user, login.groups)
         request = Request(
@@ -136,30 +172,77 @@ class Application(upstream.RadicaleApplication):
             remote=str(environ.get("REMOTE_ADDR", "")),
             query=str(environ.get("QUERY_STRING", "")),
         )
-        scope = Scope(context, request)
+        if who is not None:
+            request = replace(
+                request, device=who.label, limits=who.scope, read_only=who.read_only, role=who.role
+            )
         one = registry.METHODS.get(method)
         if one is None:
-            raise MethodNotAllowed(method, headers=_allow(scope))
+            raise MethodNotAllowed(method, headers=_allow(Scope(context, request)))
         try:
-            return one.run(scope)
+            # Begun anew where another writer came between: nothing of the answer is out before the write.
+            return context.store.attempt(lambda: one.run(Scope(context, request)))
         except MethodNotAllowed as error:
-            error.headers.update(_allow(scope))
+            error.headers.update(_allow(Scope(context, request)))
             raise
 
+    def _check_hold(self) -> None:
+        """What a restored store does not know, clients would delete: they wait until somebody has looked at it."""
+        reason = None if self._held is None else self._held.reason
+        if reason is not None:
+            raise ServiceUnavailable(f"on hold: {reason}", headers={"Retry-After": str(hold.RETRY)})
+
     def _service(self, environ: dict[str, Any], method: str) -> Response | None:
-        """What a service of ours answers; its part of the path may hold encoded slashes."""
-        outside, mark, inside = _raw_path(environ).partition("/.calsync/")
-        if not mark:
+        """What a service of ours or a page answers; its part of the path may hold encoded slashes."""
+        raw = _raw_path(environ)
+        outside, mark, inside = raw.partition("/.calsync/")
+        bare = not mark and raw.endswith("/.calsync")
+        if not mark and not bare:
             return None
-        base, path, _ = self._path({**environ, "calsync.raw_path": f"{outside}/"})
+        base, path, _ = self._path({**environ, "calsync.raw_path": f"{outside.removesuffix('/.calsync')}/"})
         if path:
             return None
         name, _, rest = inside.partition("/")
         one = registry.SERVICES.get(name)
-        if one is None:
+        if one is not None:
+            return one.run(self._call(environ, method, base, f"{base}/.calsync/{name}", rest, one.largest))
+        if self._site is None:
             raise NotFound("not a service of ours")
-        place, query = f"{base}/.calsync/{name}", str(environ.get("QUERY_STRING", ""))
-        return one.run(registry.Call(method, place, rest, query, _headers(environ)))
+        if bare:
+            return Response(301, {"Location": f"{base}/.calsync/"})
+        return self._site.serve(self._call(environ, method, base, f"{base}/.calsync", inside, self._site.largest))
+
+    def _guest(self, environ: dict[str, Any], method: str, base: str, path: Segments) -> Response | None:
+        """What stands at an address that apps expect of another server: Nextcloud's login flow and its DAV root."""
+        if self._site is None or self.store is None:
+            return None
+        if method == "POST" and path == ("index.php", "login", "v2"):
+            return self._site.serve(
+                self._call(environ, method, base, f"{base}/.calsync", "login-flow", self._site.largest)
+            )
+        if path in (("remote.php", "dav"), ("remote.php", "webdav")):
+            with self.store.read() as tx:
+                if principals.find(tx, path[0]) is None:
+                    return Response(301, {"Location": f"{base}/"})
+        return None
+
+    def _icon(self) -> Response:
+        """What browsers ask for beside any page; a 401 would make them ask for a login."""
+        if self._site is None:
+            raise NotFound("no pages, no icon")
+        return render.icon()
+
+    def _call(
+        self, environ: dict[str, Any], method: str, base: str, place: str, rest: str, largest: int
+    ) -> registry.Call:
+        stated = str(environ.get("CONTENT_LENGTH") or "0").strip()
+        if len(stated) > 19 or (stated.isascii() and stated.isdigit() and int(stated) > largest):
+            raise ContentTooLarge(f"{stated[:20]} octets, {largest} are taken here")
+        scheme, host, remote = _outside(environ)
+        query = str(environ.get("QUERY_STRING", ""))
+        return registry.Call(
+            method, place, rest, query, _headers(environ), self._body(environ), base, scheme, host, remote
+        )
 
     def _path(self, environ: Environ) -> tuple[str, Segments, bool]:
         """The prefix that a proxy took off, the decoded segments, and whether the URL ended with a slash."""
@@ -196,6 +279,10 @@ class Application(upstream.RadicaleApplication):
             raise BadRequest(f"the body broke off at {len(body)} of {length} octets")
         return body
 
+    def _make_home(self, user: str, groups: frozenset[str]) -> None:
+        if self._context is not None:
+            self._welcome(self._context, user, groups)
+
     def _welcome(self, context: Context, user: str, groups: frozenset[str]) -> None:
         """Make the home of a user who logged in for the first time, with its first collections."""
         if not user:
@@ -219,6 +306,9 @@ class Application(upstream.RadicaleApplication):
         function = getattr(self, f"do_{method}", None) if method in ("GET", "HEAD", "POST") else None
         if function is None:
             raise MethodNotAllowed(method, headers={"Allow": "GET, HEAD, POST"})
+        if method == "POST":
+            # A browser adds a login that it remembers to what any site makes it send.
+            forms.check_origin(_headers(environ), _outside(environ)[1])
         text = "/" + "/".join(path)
         if slash and path[0] == ".web" and len(path) == 1:
             text += "/"
@@ -238,12 +328,23 @@ class Application(upstream.RadicaleApplication):
             environ["calsync.delay"] = error.delay
         headers = dict(error.headers)
         if error.status == HTTPStatus.UNAUTHORIZED:
-            headers["WWW-Authenticate"] = f'Basic realm="{self._realm}", charset="UTF-8"'
+            headers["WWW-Authenticate"] = self._challenge(isinstance(error, Denied) and error.bearer)
         if error.condition or error.detail:
             return Response(error.status, {"Content-Type": XML, **headers}, error_body(error.condition, error.detail))
         hint = f": {error.hint}" if error.hint and error.status < 500 else f" (request {trace.id})"
         text = f"{reason(error.status)}{hint}\n".encode()
         return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **headers}, text)
+
+    def _challenge(self, bad_token: bool) -> str:
+        """What credentials are taken (RFC 7617 §2, RFC 6750 §3)."""
+        realm = '"' + self._realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        challenge = f'Basic realm={realm}, charset="UTF-8"'
+        # After Basic: some clients know the first one only.
+        if bad_token:
+            challenge += f', Bearer realm={realm}, error="invalid_token"'
+        elif getattr(self._auth, "offers_bearer", False):
+            challenge += f", Bearer realm={realm}"
+        return challenge
 
     def _send(
         self, response: Response, environ: Environ, start_response: StartResponse, trace: Trace
@@ -308,6 +409,20 @@ def _raw_path(environ: Environ) -> str:
 def _utf8(environ: Environ) -> str:
     """PATH_INFO as Radicale expects it: PEP 3333 gives octets as Latin-1, its own server decodes them as UTF-8."""
     return str(environ.get("PATH_INFO", "")).encode("latin-1").decode("utf-8", "replace")
+
+
+def _outside(environ: Environ) -> tuple[str, str, str]:
+    """Scheme, host and address of the client as a proxy tells them; the server lets only known proxies speak."""
+
+    def told(name: str) -> list[str]:
+        return [part.strip() for part in str(environ.get(name, "")).split(",") if part.strip()]
+
+    scheme = (told("HTTP_X_FORWARDED_PROTO") or [str(environ.get("wsgi.url_scheme", "http"))])[0].lower()
+    host = (told("HTTP_X_FORWARDED_HOST") or [str(environ.get("HTTP_HOST", ""))])[0]
+    port = (told("HTTP_X_FORWARDED_PORT") or [""])[0]
+    if port.isdigit() and port != {"https": "443", "http": "80"}.get(scheme) and not host.rpartition("]")[2].count(":"):
+        host = f"{host}:{port}"
+    return "https" if scheme == "https" else "http", host, address_of(environ)
 
 
 def _headers(environ: Environ) -> dict[str, str]:

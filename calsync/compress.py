@@ -75,7 +75,8 @@ def _quality(parameters: list[str]) -> float:
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip() == "q":
-            return float(value) if _QVALUE(value.strip()) else 0.0
+            value = value.strip()  # of more than float() takes off: \x1d is a blank to the one, a letter to the other
+            return float(value) if _QVALUE(value) else 0.0
     return 1.0
 
 

@@ -79,12 +79,32 @@ def whole(value: str | int) -> int:
     return number
 
 
+def size(value: str | int) -> int:
+    """`500M`, `2G` or a number, in octets; K, M, G and T are powers of 1024. ValueError for anything else."""
+    text = str(value).strip().upper().removesuffix("B").removesuffix("I")
+    power = "KMGT".find(text[-1:]) + 1 if text else 0
+    number = text[:-1] if power else text
+    if not (number.isascii() and number.isdigit() and len(number) < 16):
+        raise ValueError(f"{value!r} is no size (500M, 2G, or octets)")
+    return int(number) << (10 * power)
+
+
 def seconds(value: str | float) -> float:
     """A time from 0."""
     number = float(value)
     if not 0 <= number < 10**9:
         raise ValueError(f"{value} is no time in seconds")
     return number
+
+
+def seconds_if_any(value: str | float | None) -> float | None:
+    """A time from 0, or nothing."""
+    return None if value is None or value == "" else seconds(value)
+
+
+def folder(value: str) -> str:
+    """A folder, absolute; empty for none."""
+    return str(Path(value.strip()).expanduser().absolute()) if value.strip() else ""
 
 
 def _option(value: str, kind: Callable[[Any], Any], text: str, **more: Any) -> Option:
@@ -103,11 +123,56 @@ OWN: Final[Schema] = {
             one_of("self", "groups", "all"),
             "whom a user can find by searching: self, groups (who shares a group), all",
         ),
+        "jobs": _option("True", bool, "do in this process what is to be done now and then (calsync jobs)"),
+        "mirror": _option("", folder, "folder of plain .ics and .vcf files that follows the store (empty: none)"),
+        "pages": _option("True", bool, "calsync's own pages below /.calsync/: sign in, devices, the account"),
+        "session_idle": _option("86400", whole, "seconds after which an unused web session ends"),
+        "session_longest": _option("2592000", whole, "seconds after which any web session ends"),
+        "outbound_private": _option(
+            "", networks, "private networks that the server may ask for others (subscriptions, providers)"
+        ),
+    },
+    "backup": {
+        "folder": _option("", folder, "where calsync backup puts backups unless it is told otherwise"),
+        "keep": _option("", str.strip, "how many good backups stay (14), or for how many days (90d) (empty: all)"),
+    },
+    "history": {
+        "days": _option("90", whole, "days for which what was overwritten or deleted is kept (0: for ever)"),
+        "size": _option("1073741824", whole, "octets of it that are kept of a user, the oldest go first (0: no bound)"),
+        "tombstone_days": _option("400", whole, "days for which deletions are told to syncing clients (0: for ever)"),
+        "journal": _option(
+            "", folder, "folder, best on another disk, to which each change goes before it is acknowledged (empty: none)"
+        ),
+        "journal_days": _option("0", whole, "days for which files of the journal are kept (0: for ever)"),
+        "quarantine_days": _option("90", whole, "days for which refused objects are kept (0: for ever)"),
+        "quarantine_items": _option("1000", whole, "refused objects that are kept of a user (0: none)"),
+        "quarantine_size": _option("50000000", whole, "octets of refused objects that are kept of a user"),
+    },
+    "quota": {
+        "octets": _option("0", size, "octets that all items of a user may have together: 500M, 2G (0: no bound)"),
+        "items": _option("0", whole, "events, tasks, contacts and files that a user may have (0: no bound)"),
+        "collections": _option("0", whole, "calendars, address books and folders that a user may have (0: no bound)"),
     },
     "limits": {
         "connections": _option("1000", whole, "connections at a time; over it those that wait longest are closed"),
+        "connections_per_address": _option(
+            "200",
+            whole,
+            "connections at a time of one address (IPv6: /64) that is no trusted proxy (0: no bound)",
+        ),
+        "handshake_timeout": _option("10", seconds, "seconds in which TLS must have begun (0: a minute)"),
+        "head_timeout": _option("", seconds_if_any, "seconds for the head of a request (empty: [server] timeout)"),
+        "body_timeout": _option(
+            "", seconds_if_any, "seconds in which nothing comes of a body (empty: [server] timeout)"
+        ),
+        "body_rate": _option(
+            "1024", whole, "octets a second that a body must bring on average, after 4 x body_timeout (0: no bound)"
+        ),
         "idle_timeout": _option("75", seconds, "seconds a connection may wait for its next request"),
-        "threads": _option("0", whole, "requests computed at a time (0: by the number of processors)"),
+        "workers": _option(
+            "1", whole, "processes that answer requests (0: as many as processors)", aliases=("--workers",)
+        ),
+        "threads": _option("0", whole, "requests computed at a time in each (0: by the number of processors)"),
         "spool": _option("1073741824", whole, "octets that all request bodies on their way may take together"),
         "stop_timeout": _option("10", seconds, "seconds that requests in flight get when the server stops"),
         "propfind_infinity": _option("True", bool, "answer PROPFIND with Depth: infinity"),
@@ -116,6 +181,40 @@ OWN: Final[Schema] = {
 
 #: Options of calsync in sections of Radicale.
 ADDED: Final[Schema] = {
+    "auth": {
+        "totp": _option(
+            "optional",
+            one_of("off", "optional", "required", "admins"),
+            "second step of the web sign-in: off, optional, required, admins (required of administrators)",
+        ),
+        "dav_main_password": _option(
+            "yes",
+            one_of("yes", "no", "until_app_password"),
+            "whether devices may log in with the main password: yes, no (app passwords only), or until_app_password",
+        ),
+        "password_memory": _option("19456", whole, "KiB that checking a main password takes"),
+        "password_passes": _option("2", whole, "passes that checking a main password takes"),
+        "password_lanes": _option("1", whole, "lanes that are computed side by side"),
+        "remember": _option("300", whole, "seconds until the back end is asked about the same main password again"),
+        "throttle": _option("True", bool, "make those wait whose logins fail again and again"),
+        "audit_days": _option("365", whole, "days that the audit trail is kept (0: for ever)"),
+        "backend": _option("accounts", str, "who knows the main passwords: accounts, or a type of Radicale's"),
+        "backend_timeout": _option("10", seconds, "seconds that the back end may take"),
+        "backend_concurrent": _option("2", whole, "logins that the back end is asked about at a time"),
+        "oidc_issuer": _option("", str, "OpenID Connect: the provider's address, as its tokens write it"),
+        "oidc_client_id": _option("", str, "OpenID Connect: the name under which the provider knows this server"),
+        "oidc_client_secret": _option("", str, "OpenID Connect: the secret that goes with it"),
+        "oidc_client_secret_file": _option("", str, "OpenID Connect: a file that holds the secret"),
+        "oidc_scopes": _option("openid profile email", str, "OpenID Connect: what the provider is asked for"),
+        "oidc_user_claim": _option("preferred_username", str, "OpenID Connect: the claim that names the account"),
+        "oidc_groups_claim": _option("groups", str, "OpenID Connect: the claim that lists groups (empty: none)"),
+        "oidc_create": _option("False", bool, "OpenID Connect: make an account at the first sign-in"),
+        "oidc_link": _option("False", bool, "OpenID Connect: let somebody in as the account that has their name"),
+        "oidc_name": _option("OpenID Connect", str, "OpenID Connect: what the button on the sign-in page says"),
+        "oidc_bearer": _option("False", bool, "take the provider's access tokens on DAV (Authorization: Bearer)"),
+        "oidc_audience": _option("", str, "whom access tokens must be for (empty: oidc_client_id)"),
+        "oidc_introspect": _option("False", bool, "ask the provider about access tokens (RFC 7662)"),
+    },
     "storage": {
         "permit_files": _option("False", bool, "take any file in plain collections (not in calendars or address books)")
     },

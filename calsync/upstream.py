@@ -20,6 +20,8 @@ from radicale.app import Application as RadicaleApplication
 from radicale.auth import AuthContext
 from radicale.hook import HookNotificationItem, HookNotificationItemTypes
 
+from calsync.accounts.credentials import Identity
+
 VERSION: str = radicale.VERSION
 SERVED = (3, 9)
 
@@ -66,11 +68,12 @@ def check() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who a request is from: `user` is empty where the credentials did not hold."""
+    """Who a request is from: `user` is empty where the credentials did not hold. `identity` comes from our accounts."""
 
     user: str
     groups: frozenset[str] = frozenset()
     method: str = ""
+    identity: Identity | None = None
 
 
 def login(backend: auth.BaseAuth, name: str, password: str, remote: str) -> Login:
@@ -95,6 +98,12 @@ def login(backend: auth.BaseAuth, name: str, password: str, remote: str) -> Logi
         name = name.split("@")[0]
     user, groups = backend._login_ext_with_groups(name, password, context)
     return Login(user, frozenset(groups), backend._type)
+
+
+def unlimited(backend: rights.BaseRights) -> rights.BaseRights:
+    """What `calsync_rights` wraps, for it cuts the rights to an app password's, which `dav.access` does too."""
+    wrapped: rights.BaseRights = getattr(backend, "unlimited", backend)
+    return wrapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +206,7 @@ class Notice:
 
 
 def notify(backend: hook.BaseHook, notice: Notice) -> None:
-    """Tell Radicale's hook plugin of a change that is already committed; what it raises is logged, nothing more."""
+    """Tell Radicale's hook plugin of a change that is already committed. Raises what it raises."""
     item = HookNotificationItem(  # type: ignore[no-untyped-call]
         notification_item_type=HookNotificationItemTypes.DELETE if notice.deleted else HookNotificationItemTypes.UPSERT,
         path=notice.path,
@@ -208,10 +217,7 @@ def notify(backend: hook.BaseHook, notice: Notice) -> None:
         new_content=notice.new,
         actor=notice.actor,
     )
-    try:
-        backend.notify(item)  # type: ignore[no-untyped-call]
-    except Exception:
-        logger.exception("hook: %s failed on %s", type(backend).__module__, notice.path)
+    backend.notify(item)  # type: ignore[no-untyped-call]
 
 
 def set_log_level(level: str, backtrace: bool = False) -> None:
@@ -246,5 +252,6 @@ __all__ = [
     "shares_of",
     "sharing",
     "storage",
+    "unlimited",
     "web",
 ]

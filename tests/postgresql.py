@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pwd
 import shutil
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import psycopg
 import pytest
+
+from calsync.store.postgresql import prepare
 
 
 def binary(name: str) -> Path | None:
@@ -49,13 +52,20 @@ def _as_postgres() -> Callable[[], None] | None:
     return become
 
 
+def _memory() -> str | None:
+    """Where files are made and removed fast, if there is room."""
+    place = "/dev/shm"
+    return place if os.path.isdir(place) and shutil.disk_usage(place).free > 1 << 30 else None
+
+
 @dataclass
 class Cluster:
     """A server with databases that are made on demand. `fast`: no fsync, for what no crash is to be survived."""
 
     fast: bool = True
-    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="calsync-pg-")))
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="calsync-pg-", dir=_memory())))
     port: int = 0
+    _pattern: str = ""
 
     def start(self) -> None:
         """Make the cluster at the first start; a start after a crash recovers it."""
@@ -85,9 +95,25 @@ class Cluster:
     def database(self) -> str:
         """The URL of a new, empty database."""
         name = f"t{uuid.uuid4().hex[:12]}"
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[call-overload]
+        self._administer(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def store(self) -> str:
+        """The URL of a new database with the tables of a store, and nothing in them: a copy of the first such one."""
+        if not self._pattern:
+            self._pattern = self.database()
+            prepare(self._pattern)
+        name = f"t{uuid.uuid4().hex[:12]}"
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {self._pattern.rpartition('/')[2]} STRATEGY FILE_COPY")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is connected to it."""
+        self._administer(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
+
+    def _administer(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
 
     def url(self, name: str) -> str:
         return f"postgresql://calsync@127.0.0.1:{self.port}/{name}"
@@ -106,3 +132,28 @@ class Cluster:
             check=False,
         )
         assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+_shared: Cluster | None = None
+_stores: dict[str, str] = {}
+
+
+def shared() -> Cluster:
+    """The server of this test run, started at the first asking and removed at the end."""
+    global _shared
+    if _shared is None:
+        required()
+        _shared = Cluster()
+        atexit.register(_shared.remove)
+        _shared.start()
+    return _shared
+
+
+def instead_of(folder: Path) -> str | None:
+    """The store of a test that keeps its data in `folder`, where CALSYNC_TEST_STORE says `postgresql`; else None."""
+    if os.environ.get("CALSYNC_TEST_STORE", "sqlite") != "postgresql":
+        return None
+    key = os.path.realpath(folder)
+    if key not in _stores:
+        _stores[key] = shared().store()
+    return _stores[key]

@@ -9,13 +9,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from calsync.observe import masked
+
 #: The loggers whose level `[logging] level` sets.
 OURS: Final = ("calsync", "calsync_storage", "calsync_auth", "radicale")
 
 _PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (25, 5), (logging.INFO, 6))
 
 
-class _Journal(logging.Formatter):
+class _Plain(logging.Formatter):
+    """Whoever speaks, Radicale too: no address that opens something is told whole."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class _Journal(_Plain):
     """Every line with its priority; the journal knows the time itself."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -29,7 +38,7 @@ def setup(level: str) -> None:
     if _is_journal():
         handler.setFormatter(_Journal("%(message)s"))
     else:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        handler.setFormatter(_Plain("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

@@ -17,8 +17,21 @@ COMMANDS: Final = {
     "serve": "calsync.cli.serve",
     "user": "calsync.cli.users",
     "token": "calsync.cli.tokens",
+    "group": "calsync.cli.groups",
+    "quota": "calsync.cli.quota",
+    "audit": "calsync.cli.audit",
     "import": "calsync.cli.transfer",
     "export": "calsync.cli.transfer",
+    "backup": "calsync.cli.backup",
+    "restore": "calsync.cli.restore",
+    "release": "calsync.cli.restore",
+    "history": "calsync.cli.history",
+    "verify": "calsync.cli.verify",
+    "reindex": "calsync.cli.reindex",
+    "quarantine": "calsync.cli.quarantine",
+    "jobs": "calsync.cli.jobs",
+    "migrate-store": "calsync.cli.migrate_store",
+    "mirror": "calsync.cli.mirror",
 }
 
 _DESCRIPTION: Final = "A calendar and contacts server (CalDAV, CardDAV) that extends Radicale."

@@ -10,10 +10,13 @@ from contextlib import contextmanager
 from typing import Final
 
 from calsync import config
-from calsync.accounts.accounts import AccountExists, NoSuchAccount, NoSuchToken
+from calsync.accounts.accounts import AccountExists, BadLabel, BadRole, NoSuchAccount, NoSuchToken
+from calsync.accounts.groups import BadGroup
 from calsync.accounts.names import BadName
 from calsync.accounts.newcomer import First
 from calsync.accounts.passwords import BadPassword
+from calsync.accounts.policy import BadPolicy, Policy, configured
+from calsync.accounts.scopes import BadScope
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.transfer.source import SourceError
@@ -22,7 +25,19 @@ from calsync_storage.predefined import predefined
 
 Command = Callable[[argparse.Namespace], int]
 
-_FAILED: Final = (StoreError, AccountExists, NoSuchAccount, NoSuchToken, BadName, BadPassword)
+_FAILED: Final = (
+    StoreError,
+    AccountExists,
+    NoSuchAccount,
+    NoSuchToken,
+    BadGroup,
+    BadLabel,
+    BadName,
+    BadPassword,
+    BadPolicy,
+    BadRole,
+    BadScope,
+)
 
 
 def told(command: Command) -> Command:
@@ -60,6 +75,29 @@ def opened_for_logins(args: argparse.Namespace, *, create: bool = False) -> Iter
     """The store of the accounts, which may be another one (`[auth] calsync_url`)."""
     with _open(args.store or auth_url(config.load(args.config)), create) as store:
         yield store
+
+
+def all_stores(args: argparse.Namespace) -> Sequence[str]:
+    """The URLs of the store of the accounts and, where it is another one that is there, of that of the collections."""
+    if args.store:
+        return (args.store,)
+    configuration = config.load(args.config)
+    logins, collections = auth_url(configuration), storage_url(configuration)
+    if logins == collections or not config.is_own_storage(configuration):
+        return (logins,)
+    return logins, collections
+
+
+@contextmanager
+def opened_at(url: str) -> Iterator[Store]:
+    """The store at a URL, which is there."""
+    with _open(url, False) as store:
+        yield store
+
+
+def policy(args: argparse.Namespace) -> Policy:
+    """What the configuration says about logins. Raises `BadPolicy`."""
+    return Policy() if args.store else configured(config.load(args.config))
 
 
 def predefined_collections(args: argparse.Namespace) -> Sequence[First] | None:

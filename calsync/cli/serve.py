@@ -5,19 +5,28 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync import config, upstream
-from calsync.cli import logs, memory, welcome
+from calsync.cli import logs, memory, parent, welcome
 from calsync.options import schema
+from calsync.recovery import hold
 from calsync.server import addresses
 from calsync.server.limits import Limits
-from calsync.server.notify import notify
+from calsync.server.notify import notify, speak_to
 from calsync.server.runner import Runner
 from calsync.server.tls import Tls
+from calsync.server.workers import Place, processors
+from calsync.store import journal, quota
+from calsync.store.errors import ReadOnly
+from calsync_storage.location import auth_url, storage_url
 
 if TYPE_CHECKING:
     from calsync.app import Application
+    from calsync.jobs.keeper import Keeper
+    from calsync.store.engine import Store
 
 logger = logging.getLogger("calsync")
 
@@ -31,6 +40,7 @@ COMMON: Final = {
     ("rights", "type"),
     ("storage", "filesystem_folder"),
     ("logging", "level"),
+    ("limits", "workers"),
 }
 
 _EPILOG: Final = """\
@@ -39,7 +49,8 @@ lists them.
 Without --config: CALSYNC_CONFIG, else RADICALE_CONFIG, else /etc/calsync/config and ~/.config/calsync/config.
 
 Signals: SIGTERM and SIGINT stop after the requests in flight (a second one at once); SIGHUP reads certificates, log
-level and rights anew, everything else needs a restart.
+level and rights anew, everything else needs a restart. With --workers: SIGUSR2 puts new processes, with all they read
+at their start, in the place of the old ones, and no request is refused meanwhile.
 """
 
 
@@ -90,22 +101,41 @@ def _add_section(parser: argparse.ArgumentParser, section: str, options: dict[st
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
     configuration = config.load(args.config, _overrides(args))
+    place = Place.found()
+    if place is not None:
+        speak_to(place.control)
     logs.setup(configuration.get("logging", "level"))
-    _tell(configuration)
+    if place is None or place.first:
+        _tell(configuration)
     if args.verify_storage or args.verify_sharing:
         return _verify(configuration, args)
     tls = Tls.from_options(configuration)
     if tls is not None:
         tls.context()
-    inherited = addresses.inherited()
+    inherited = place.sockets if place is not None else addresses.inherited()
     sockets = inherited or addresses.listen(configuration.get("server", "hosts"))
+    if place is None and (count := configuration.get("limits", "workers") or processors()) > 1:
+        _tell_of_sharing(configuration)
+        urls = [addresses.url(sock, tls is not None) for sock in sockets]
+        stop, level = configuration.get("limits", "stop_timeout"), configuration.get("logging", "level")
+        parent.become(sockets, count, urls, stop, own=not inherited, level=level)
     memory.share_arena()
+    keeper = None
     try:
         application = _application(configuration)
         greeting = None
         if application.store is not None:
             notify("STATUS=preparing the store", "EXTEND_TIMEOUT_USEC=3600000000")  # a large folder may be taken in
+            kept = configuration.get("history", "journal")
+            journal.keep(application.store, Path(kept) if kept else None)
+            quota.keep(application.store, _quota(configuration))
+            with application.store.read() as tx:
+                reason = hold.reason_of(tx)
+            if reason is not None:
+                logger.warning("ON HOLD: %s; clients are answered 503 until `calsync release`", reason)
+            _tell_read_only(application.store)
             greeting = welcome.prepare(application.store, configuration)
+            keeper = _keeper(application.store, configuration)
         memory.settle()
         runner = Runner(
             application=application,
@@ -114,16 +144,63 @@ def run(args: argparse.Namespace) -> int:
             own=not inherited,
             tls=tls,
             proxies=configuration.get("calsync", "trusted_proxies"),
+            control=place.control if place is not None else None,
             reload=lambda: _reload(args, application),
-            ready=lambda urls: welcome.show(greeting, urls, configuration),
+            ready=lambda urls: _ready(place, greeting, urls, configuration),
         )
+        if keeper is not None:
+            keeper.start()
+        if application.hands is not None:
+            application.hands.start()
         runner.run()
     finally:
+        if keeper is not None:
+            keeper.stop()
         addresses.close([] if inherited else [sock for sock in sockets if sock.fileno() >= 0])
     close = getattr(application, "close", None)
     if close is not None:
         close()
     return 0
+
+
+def _quota(configuration: upstream.Configuration) -> quota.Amounts:
+    return quota.Amounts(*(configuration.get("quota", what) for what in quota.Amounts._fields))
+
+
+def _ready(
+    place: Place | None, greeting: welcome.Greeting | None, urls: Sequence[str], configuration: upstream.Configuration
+) -> None:
+    if place is None or place.first or greeting is not None:
+        welcome.show(greeting, urls, configuration)
+
+
+def _tell_of_sharing(configuration: upstream.Configuration) -> None:
+    if configuration.get("sharing", "type") == "csv":
+        logger.warning(
+            "[sharing] type = csv: each worker keeps the shares that it has read at its start; with several, take "
+            "type = files"
+        )
+
+
+def _tell_read_only(store: Store) -> None:
+    """It may be meant so, or the disk has made itself read-only: calendars can be read in either case."""
+    try:
+        with store.write():
+            pass
+    except ReadOnly as error:
+        logger.warning("%s: calendars can be read, but not changed (503) until that is mended", error)
+
+
+def _keeper(store: Store, configuration: upstream.Configuration) -> Keeper | None:
+    if not configuration.get("calsync", "jobs"):
+        return None
+    from calsync.jobs.keeper import Keeper
+    from calsync.jobs.retention import Retention
+    from calsync.store.engine import Store
+
+    url = auth_url(configuration) if configuration.get("auth", "type") == "calsync_auth" else ""
+    accounts = Store.open(url) if url and url != storage_url(configuration) else None
+    return Keeper(store, Retention.of(configuration), accounts)
 
 
 def _application(configuration: upstream.Configuration) -> Application:

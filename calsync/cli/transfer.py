@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from calsync.accounts import newcomer
+from calsync.accounts import audit, newcomer
 from calsync.accounts.accounts import Accounts
 from calsync.cli import place
 from calsync.cli.progress import Bar
 from calsync.store import principals
 from calsync.store.engine import Store
+from calsync.store.errors import StoreError
 from calsync.transfer import single
 from calsync.transfer.choosing import chosen
 from calsync.transfer.report import Report, Result
@@ -26,13 +27,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "import",
         help="take in a Radicale folder, .ics or .vcf files, a folder of them, or standard input",
-        description="Takes what is at PATH. What is there already is left, what differs is replaced, nothing is "
-        "deleted. Exit status: 0 all taken, 1 something refused, 2 nothing to read.",
+        description="Takes what is at PATH. What is there already is left, what differs is replaced (unless it is "
+        "newer and --keep is given), nothing is deleted. What cannot be taken is kept: calsync quarantine.",
+        epilog="Exit status: 0 all taken, 1 something refused, 2 nothing to read.",
     )
     parser.add_argument("path", metavar="PATH", help="Radicale's folder, a file, a folder of files, or -")
     parser.add_argument("--user", metavar="USER", help="whose it becomes; of a Radicale folder, the only user taken")
     parser.add_argument("--collection", metavar="NAME", help="where all of it goes; otherwise named after files")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave items that were changed here later than in PATH, and name them"
+    )
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of a Radicale folder ([encoding] stock)")
     parser.set_defaults(func=_import)
 
@@ -65,7 +70,7 @@ def _import(args: argparse.Namespace) -> int:
         if not args.dry_run:
             _welcome(store, args, users)
         with Bar("import", total) as bar:
-            taking = Taking(store, report, args.dry_run, bar.advance, _each(args))
+            taking = Taking(store, report, args.dry_run, bar.advance, _each(args), args.keep)
             for user in users:
                 taking.user(user)
         _tell_accounts(store, users, report)
@@ -80,12 +85,24 @@ def _export(args: argparse.Namespace) -> int:
             if not args.user:
                 raise SourceError("--collection needs --user")
             single.write(store, args.path, args.user, args.collection, report)
+            _noted(store, args)
             for line in report.lines():
                 print(f"calsync: {line}", file=sys.stderr)
             return 0 if report.complete else 1
         with Bar("export", single.items_of(store, args.user)) as bar:
             Writing(store, report, bar.advance, _each(args)).folder(Path(args.path), args.user)
+        _noted(store, args)
     return _told(args, "export", report)
+
+
+def _noted(store: Store, args: argparse.Namespace) -> None:
+    """Data went out: for the audit trail. What can only be read can still be exported."""
+    facts = {"collection": args.collection} if args.collection else {}
+    try:
+        with store.write() as tx:
+            audit.note(tx, "exported", account=args.user or "", actor="calsync export", **facts)
+    except StoreError as error:
+        print(f"calsync: the audit trail was not written: {error}", file=sys.stderr)
 
 
 def _check_user(store: Store, name: str | None) -> None:
@@ -139,9 +156,10 @@ def _each(args: argparse.Namespace) -> Callable[[Result], None]:
 
 def _told(args: argparse.Namespace, what: str, report: Report) -> int:
     if args.json:
-        print(json.dumps({"counts": report.counts, "notices": report.notices}, ensure_ascii=False))
+        told = {"counts": report.counts, "notices": report.notices, "quarantined": report.quarantined}
+        print(json.dumps(told, ensure_ascii=False))
     else:
-        for line in report.notices if args.verbose else report.lines():
+        for line in (*report.notices, *report.kept()) if args.verbose else report.lines():
             print(line)
         print(f"calsync: {what}: {report.summary()}")
     return 0 if report.complete else 1

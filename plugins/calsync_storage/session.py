@@ -49,7 +49,7 @@ class Session:
 
         That is what every change needs: Radicale catches errors inside its lock, and then commits.
         """
-        with self.store.write() as tx, _within(self._opened(), tx):
+        with self.store.write(alone=False) as tx, _within(self._opened(), tx):
             yield tx
 
     @property

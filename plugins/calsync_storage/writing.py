@@ -13,7 +13,7 @@ from radicale.item import Item, get_etag
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.store.collections import Collection
 from calsync.store.engine import Transaction
-from calsync.store.errors import Absent, Exists, Full, ReadOnly, UidConflict
+from calsync.store.errors import Absent, Exists, Full, OverQuota, ReadOnly, UidConflict
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # What every client and every configuration of Radicale takes in a path.
@@ -51,7 +51,7 @@ def refusals() -> Iterator[None]:
         yield
     except (UidConflict, Exists, Absent) as error:
         raise ValueError(str(error)) from error
-    except Full as error:
+    except (Full, OverQuota) as error:
         raise ValueError(f"[Errno {errno.ENOSPC}] {error}") from error
     except ReadOnly as error:
         raise ValueError(f"[Errno {errno.EACCES}] {error}") from error

@@ -79,7 +79,7 @@ def test_a_person_at_a_terminal_is_shown_the_password(tmp_path: Path) -> None:
     process.terminate()
     _, log = process.communicate(timeout=20)
     os.close(main)
-    match = re.search(r"password +(\S{4}-\S{4}-\S{4}-\S{4})", shown)
+    match = re.search(r"password +(\S{5}-\S{5}-\S{5}-\S{5})", shown)
     assert match is not None, shown
     assert match[1] not in log.decode()
     assert re.search(r"address +http://127\.0\.0\.1:\d+/", shown)
