@@ -54,8 +54,8 @@ def _as_postgres() -> Callable[[], None] | None:
 
 def _memory() -> str | None:
     """Where files are made and removed fast, if there is room."""
-    place = "/dev/shm"
-    return place if os.path.isdir(place) and shutil.disk_usage(place).free > 1 << 30 else None
+    place = Path("/dev/shm")
+    return str(place) if place.is_dir() and shutil.disk_usage(place).free > 1 << 30 else None
 
 
 @dataclass
@@ -92,9 +92,9 @@ class Cluster:
         self.stop("immediate")
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def database(self) -> str:
+    def database(self, name: str = "") -> str:
         """The URL of a new, empty database."""
-        name = f"t{uuid.uuid4().hex[:12]}"
+        name = name or f"t{uuid.uuid4().hex[:12]}"
         self._administer(f"CREATE DATABASE {name}")
         return self.url(name)
 
@@ -149,9 +149,14 @@ def shared() -> Cluster:
     return _shared
 
 
+def everywhere() -> bool:
+    """Whether CALSYNC_TEST_STORE asks for it in tests that do not care on which database they run."""
+    return os.environ.get("CALSYNC_TEST_STORE", "sqlite") == "postgresql"
+
+
 def instead_of(folder: Path) -> str | None:
-    """The store of a test that keeps its data in `folder`, where CALSYNC_TEST_STORE says `postgresql`; else None."""
-    if os.environ.get("CALSYNC_TEST_STORE", "sqlite") != "postgresql":
+    """The store of a test that would keep its data in `folder`, if `everywhere`; else None."""
+    if not everywhere():
         return None
     key = os.path.realpath(folder)
     if key not in _stores:

@@ -18,12 +18,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.postgresql import instead_of
+
 ROOT = Path(__file__).resolve().parent.parent
 
 #: Variables of the test's own surroundings that would change what the server does.
 FOREIGN = ("CALSYNC_", "RADICALE_", "LISTEN_", "NOTIFY_", "JOURNAL_", "MAKELEVEL", "XDG_")
 
 _numbers = itertools.count()
+
+
+def _with_store(text: str, url: str | None) -> str:
+    if not url or re.search(r"^(url|filesystem_folder|type = multifilesystem)\b", text, re.MULTILINE):
+        return text
+    line = f"[storage]\nurl = {url}\n"
+    return text.replace("[storage]\n", line, 1) if "[storage]\n" in text else f"{text}\n{line}"
 
 
 class NotStarted(AssertionError):
@@ -34,7 +43,8 @@ class ServerProcess:
     """`python -m calsync` with its data below `folder`, on a free port of 127.0.0.1.
 
     `config_text` becomes its only configuration file, `args` follow on the command line. Nothing of the user's own
-    configuration is read. `start` returns when requests are answered; the same object can be started again.
+    configuration is read, `store` is its `[storage] url`. `start` returns when requests are answered; the same object
+    can be started again.
     """
 
     def __init__(
@@ -44,14 +54,17 @@ class ServerProcess:
         config_text: str = "",
         args: Sequence[str] = (),
         env: Mapping[str, str] | None = None,
+        store: str = "",
+        pass_fds: Sequence[int] = (),
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.config = folder / "config"
         self.urls: list[str] = []
-        self._config_text = config_text
+        self._config_text = _with_store(config_text, store or instead_of(self.data))
         self._args = args
         self._env = env or {}
+        self._pass_fds = pass_fds
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -72,6 +85,7 @@ class ServerProcess:
                     stdout=log,
                     stderr=log,
                     cwd=self.folder,
+                    pass_fds=self._pass_fds,
                 )
             try:
                 self.urls = self._ready(notices, timeout)

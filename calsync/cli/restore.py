@@ -12,9 +12,10 @@ from calsync import config
 from calsync.accounts import audit
 from calsync.cli import place, undoing
 from calsync.recovery import hold
+from calsync.recovery.database import restore_into
 from calsync.recovery.manifest import DATABASE, FILE, BackupError
 from calsync.recovery.restore import Report, Wish, restore
-from calsync.store.engine import path_of
+from calsync.store.engine import is_postgresql, path_of
 from calsync.store.errors import StoreError
 from calsync_storage.location import storage_url
 
@@ -101,7 +102,7 @@ def _store(args: argparse.Namespace) -> int:
     folder = args.journal or kept
     wish = Wish(
         what=Path(args.path).expanduser().absolute(),
-        target=path_of(url),
+        target=Path() if is_postgresql(url) else path_of(url),
         journal=Path(folder).expanduser().absolute() if folder else None,
         use_journal=not args.no_journal,
         use_salvage=not args.no_salvage,
@@ -109,7 +110,7 @@ def _store(args: argparse.Namespace) -> int:
         dry_run=args.dry_run,
     )
     try:
-        report = restore(wish, _say)
+        report = restore_into(url, wish, _say) if is_postgresql(url) else restore(wish, _say)
     except BackupError as error:
         print(f"calsync: {error}", file=sys.stderr)
         return 1

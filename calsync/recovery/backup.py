@@ -112,10 +112,11 @@ def _filled(store: Store, folder: Path, now: int, *, files: bool, say: Say) -> M
             counts = tx.first(_COUNTS) or (0, 0)
     finally:
         copy.close()
+    place = store.describe()
     manifest = Manifest(
         calsync=__version__,
         schema=CHAIN.head,
-        store=store.describe().get("file", ""),
+        store=place.get("file") or place.get("database", ""),
         made=now,
         principals=held,
         collections=counts[0],
@@ -134,12 +135,9 @@ def _position(store: Store) -> tuple[str, dict[str, int]]:
     with store.read() as tx:
         if journal.folder_of(tx) is None:
             return "", {}
-    with store.write() as tx:
+    with store.write(still=True) as tx:
         kept = journal.folder_of(tx)
-        if kept is None:
-            return "", {}
-        # Writers of a database server do not wait for each other: what is being written might be missed.
-        return str(kept), journal.position(kept) if tx.dialect == "sqlite" else {}
+        return ("", {}) if kept is None else (str(kept), journal.position(kept))
 
 
 def altered(folder: Path, manifest: Manifest) -> list[str]:

@@ -306,11 +306,16 @@ class _Shared:
             if self.backend is not left:
                 return
             store = Store.itself(move.to)
-            with store.write() as tx:
-                whole = moved.arrive(tx, move)
-            if not whole:
-                store.close()
-                raise StoreError(f"store: {_shown(move.to)}: everything was moved there, but it is another store now")
+            try:
+                with store.write() as tx:
+                    whole = moved.arrive(tx, move)
+                if not whole:
+                    raise StoreError(
+                        f"store: {_shown(move.to)}: everything was moved there, but it is another store now"
+                    )
+            except BaseException:
+                store._shared.backend.close()
+                raise
             logger.warning(
                 "the store was moved to %s: it is used from now on; let [storage] url say so", _shown(move.to)
             )

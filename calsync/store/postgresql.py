@@ -9,8 +9,7 @@ a distributed engine that speaks PostgreSQL's protocol lacks: no advisory locks,
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, LiteralString
@@ -20,6 +19,7 @@ import psycopg
 from psycopg import pq
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
+from calsync.store import across, sqlite
 from calsync.store.errors import Again, Busy, Damaged, Full, ReadOnly, StoreError
 
 #: Seconds that anybody waits for a connection, or for a row that somebody else writes.
@@ -114,7 +114,7 @@ class Database:
             max_idle=300.0,
             open=True,
             check=None,
-            kwargs={"autocommit": True, "application_name": "calsync", "connect_timeout": 10},
+            kwargs={"autocommit": True, "application_name": across.NAME, "connect_timeout": 10},
             configure=_configured,
             name="calsync",
         )
@@ -179,17 +179,12 @@ class Database:
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def backup(self, target: Path) -> None:
-        """A consistent copy at `target` (pg_dump's custom format), mode 0600, while everybody goes on."""
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        command = ["pg_dump", "--format=custom", "--no-owner", f"--file={target}", f"--dbname={self.place}"]
-        password = urlsplit(self.url).password
-        environment = os.environ | ({"PGPASSWORD": password} if password else {})
+        """All rows of one instant as an SQLite store at `target`, mode 0600, while everybody goes on."""
         try:
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        except FileNotFoundError:
-            raise StoreError("store: pg_dump is not installed (apt install postgresql-client)") from None
-        if done.returncode:
-            raise StoreError(f"store: {self.place}: pg_dump: {' '.join(done.stderr.split())}")
+            with self.snapshot() as connection:
+                across.write_file(connection.real, target)
+        except sqlite3.Error as error:
+            raise sqlite.failure(error, target) from error
 
     def problems(self) -> list[str]:
         """Indexes that a failed rebuild left invalid; PostgreSQL checks its pages itself where checksums are on."""

@@ -6,7 +6,8 @@ import base64
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
 from typing import Any, Final
 
 from radicale import item as radicale_item
@@ -45,6 +46,9 @@ class Storage(BaseStorage):
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
         self.session = session(location.storage_url(configuration))
+        with suppress(OSError):
+            # Radicale's sharing keeps its files there, also where the store is in a database.
+            Path(configuration.get("storage", "filesystem_folder")).mkdir(mode=0o700, parents=True, exist_ok=True)
         self._groups_folder = str(configuration.get("group", "group_collections_folder") or "")
         if configuration.get("storage", "hook"):
             logger.warning("storage: [storage] hook runs only with the type multifilesystem; it is ignored")

@@ -19,6 +19,7 @@ from calsync.store.principals import Principal
 from tests.cli.run import run
 from tests.dav.conftest import PASSWORD, Client, event, make_application
 from tests.dav.test_bulk import deletion, multiput, resource
+from tests.raw import Raw
 
 HOME = "/anna/calendar/"
 OTHER = "/anna/other/"
@@ -208,7 +209,7 @@ def test_from_the_phone_to_the_command_line(tmp_path: Path, capsys: pytest.Captu
     anna = Client(application)
     anna.put(HOME + "a.ics", summary("Dentist"))
     anna.put(HOME + "a.ics", summary("Oops"))
-    url = f"sqlite:///{tmp_path}/data/calsync.db"
+    url = Raw.of(application.store).url
     assert run(commands, "history", "anna/calendar/a.ics", "--json", "--store", url) == 0
     (one,) = json.loads(capsys.readouterr().out)
     assert (one["title"], one["actor"], one["reason"]) == ("Dentist", "anna", "changed")

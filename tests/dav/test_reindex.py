@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
-
 import pytest
 
 from calsync.store import reindex
 from tests.dav.conftest import Client, card, event
+from tests.raw import Raw
 
 HOME, BOOK = "/anna/calendar/", "/anna/contacts/"
 WRONG = (
@@ -53,7 +51,7 @@ def told(anna: Client) -> list[object]:
 
 
 @pytest.mark.parametrize("steps", [0, 2, 5])
-def test_every_query_is_right_at_any_moment(tmp_path: Path, anna: Client, steps: int) -> None:
+def test_every_query_is_right_at_any_moment(anna: Client, steps: int) -> None:
     anna.put(f"{HOME}a.ics", event("single"))
     anna.put(f"{HOME}b.ics", event("series", "RRULE:FREQ=DAILY"))
     anna.put(f"{BOOK}c.vcf", card("c1"))
@@ -63,10 +61,7 @@ def test_every_query_is_right_at_any_moment(tmp_path: Path, anna: Client, steps:
     assert right[6] != []
     store = anna.application.store
     assert store is not None
-    with sqlite3.connect(next(tmp_path.rglob("calsync.db"))) as connection:
-        for statement in WRONG:
-            connection.execute(statement)
-    connection.close()
+    Raw.of(store).run(*WRONG)
     assert told(anna) != right
     reindex.begin(store)
     assert told(anna) == right

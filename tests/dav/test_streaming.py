@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
@@ -18,6 +16,7 @@ from calsync.ical.facts import calendar_object
 from calsync.store import collections, items, principals
 from calsync.webdav import reader
 from tests.dav.conftest import PASSWORD, Client, event
+from tests.raw import Raw
 
 MANY = 2500
 #: No piece is larger, however long the answer is.
@@ -87,15 +86,6 @@ class Paused:
         self.answer.close()  # type: ignore[attr-defined]
 
 
-def emptied_log(application: Application) -> bool:
-    """Whether a checkpoint takes the whole log over: no reader holds on to an old state."""
-    assert application.store is not None
-    path = application.store.describe()["file"]
-    with closing(sqlite3.connect(path, timeout=0)) as connection:
-        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-    return bool(busy == 0)
-
-
 @requests
 def test_the_first_piece_is_small_and_no_other_is_large(full: Application, method: str, body: str) -> None:
     paused = Paused(full, method, body)
@@ -116,7 +106,7 @@ def test_a_writer_and_a_checkpoint_go_on_beside_a_paused_reader(
     assert anna.put("/anna/calendar/new.ics", event("new")).status == 201
     assert anna.put("/anna/calendar/2400.ics", event("u2400", "SUMMARY:changed")).status == 204
     assert anna.delete("/anna/calendar/2401.ics").status == 204
-    assert emptied_log(full)
+    assert Raw.of(full.store).is_idle()
     answer = reader.read(b"".join([paused.first, *paused.pieces]))
     told = [one.href for one in answer.responses]
     assert len(told) == len(set(told))
@@ -130,7 +120,7 @@ def test_a_client_that_goes_away_frees_everything(full: Application, method: str
     paused = Paused(full, method, body, coding)
     paused.close()
     assert list(paused.pieces) == []
-    assert emptied_log(full)
+    assert Raw.of(full.store).is_idle()
 
 
 def test_the_first_coded_piece_can_be_read_before_the_second_is_made(full: Application) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.dav.conftest import Client, card, event
+from tests.raw import Raw
 
 HOME = "/anna/calendar/"
 
@@ -125,12 +126,7 @@ def test_sync_level_infinite_on_the_home_names_items(anna: Client) -> None:
 def test_poll_and_delta_do_not_touch_bodies(anna: Client) -> None:
     fill(anna, 2)
     token = anna.sync(HOME).multistatus.sync_token
-    with anna.application.store.write() as tx:  # type: ignore[union-attr]
-        from sqlalchemy import text
-
-        from calsync.store.statement import Prepared
-
-        tx.run(Prepared(text("UPDATE body SET octets = x'00'")))
+    Raw.of(anna.application.store).run("UPDATE body SET octets = x'00'")
     anna.put(f"{HOME}1.ics", event("uid-1", "SUMMARY:new"))
     assert told(anna.sync(HOME, token)) == {"1.ics": None}
     assert anna.get(f"{HOME}0.ics").status == 500  # damaged, and said so: never a 404

@@ -30,13 +30,11 @@ ASKS = [("REPORT", QUERY, "1.1"), ("PROPFIND", LISTING, "1.1"), ("GET", "", "1.1
 
 @pytest.fixture
 def large(site: Site) -> Iterator[Site]:
-    """With a calendar of some megabytes, of which nothing is in the process's memory yet."""
+    """With a calendar of some megabytes."""
     if site.ask("PROPFIND", HOME, Depth="0").status == 404:
         many = whole(*(event(f"u{number}", "DESCRIPTION:" + "x" * 5000) for number in range(1500)))
         assert site.ask("PUT", HOME, many).status == 201
-    site.stop()
-    with site.start():
-        yield site
+    yield site
 
 
 def begun(site: Site, method: str, body: str, version: str) -> tuple[socket.socket, bytes]:
@@ -93,6 +91,8 @@ def test_a_server_that_dies_midway(large: Site, method: str, body: str, version:
 
 @pytest.mark.parametrize(("method", "body", "version"), [ask for ask in ASKS if ask[0] == "REPORT"])
 def test_a_disk_that_cannot_be_read_any_more(large: Site, faults: Faults, method: str, body: str, version: str) -> None:
+    large.stop()  # nothing of it may be in the process's memory
+    large.start()
     sock, first = begun(large, method, body, version)
     with sock:
         faults.arm(errno.EIO, Calls.READ, all=True)

@@ -5,9 +5,8 @@ import pytest
 from radicale.app import Application
 
 from calsync.accounts.accounts import Accounts
-from calsync_storage.location import default_url
 from calsync_storage.session import session
-from tests.plugins.stock import BOOK, Dav, configuration
+from tests.plugins.stock import BOOK, Dav, configuration, store_url
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def accounts(folder: Path) -> Iterator[Accounts]:
     """anna and bob, in the store that the plugins use by default."""
-    opened = session(default_url(str(folder)))
+    opened = session(store_url(folder))
     made = Accounts(opened.store)
     made.create("anna", "secret")
     made.create("bob", "secret")

@@ -13,6 +13,9 @@ from lxml import etree
 from radicale import config
 from radicale.app import Application
 
+from calsync_storage.location import default_url
+from tests.postgresql import everywhere, instead_of
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -100,6 +103,11 @@ BOOK = (
 )
 
 
+def store_url(folder: Path) -> str:
+    """Where both plugins keep the data of `folder`."""
+    return instead_of(folder) or default_url(str(folder))
+
+
 def configuration(folder: Path, **sections: dict[str, str]) -> config.Configuration:
     """Radicale's configuration with both plugins on one store in `folder`."""
     made = config.load()
@@ -112,6 +120,8 @@ def configuration(folder: Path, **sections: dict[str, str]) -> config.Configurat
         },
         "test",
     )
+    if everywhere():
+        made.update({"storage": {"url": store_url(folder)}}, "test")
     for section, options in sections.items():
         made.update({section: options}, "test")
     return made

@@ -1,13 +1,13 @@
 """What the disk gives back wrong is told to nobody as a deletion."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from calsync.accounts.accounts import Accounts
 from calsync_storage import Storage
-from tests.plugins.stock import Dav, configuration, event
+from tests.plugins.stock import Dav, configuration, event, store_url
+from tests.raw import Raw
 
 
 @pytest.fixture
@@ -15,9 +15,7 @@ def damaged(folder: Path, dav: Dav, accounts: Accounts) -> Dav:
     """Three events, the second of which has rotted."""
     for name in "abc":
         dav.put(f"/anna/cal/{name}.ics", event(name))
-    with sqlite3.connect(folder / "calsync.db") as connection:
-        connection.execute("UPDATE body SET octets = CAST(replace(octets, 'SUMMARY:b', 'SUMMARY:x') AS BLOB)")
-    connection.close()
+    assert Raw(store_url(folder)).rot("SUMMARY:b", "SUMMARY:x") == 1
     return dav
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,12 +19,19 @@ from calsync.store.engine import Store
 from calsync.store.errors import ReadOnly
 from calsync.transfer.radicale_folder import RadicaleFolder
 from tests.cli.run import run
+from tests.postgresql import shared
+from tests.raw import Raw
 from tests.store.objects import event
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store' / 'calsync.db'}"
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store' / 'calsync.db'}"
+    else:
+        made = shared().store()
+        yield made
+        shared().drop(made)
 
 
 @pytest.fixture
@@ -55,9 +60,7 @@ def put(store: Store, calendar: Collection, name: str) -> None:
 
 
 def spoil(url: str) -> None:
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
-        connection.execute("UPDATE body SET octets = CAST(replace(octets, 'precious', 'worthless') AS BLOB)")
-        connection.commit()
+    Raw(url).rot("precious", "spurious")
 
 
 def test_what_lies_in_it_can_be_read_without_calsync(store: Store, calendar: Collection, folder: Path) -> None:

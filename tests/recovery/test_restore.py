@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.postgresql import shared
+from tests.raw import Raw
 from tests.recovery.phones import PASSWORD, Phone, Session, Writer, event
 from tests.server_process import ServerProcess
 
@@ -20,16 +22,17 @@ from tests.server_process import ServerProcess
 class World:
     """A server, a user who writes, her phones, and a folder of backups."""
 
-    def __init__(self, folder: Path, seed: int, *, journal: bool) -> None:
+    def __init__(self, folder: Path, seed: int | str, *, journal: bool) -> None:
+        self.url = shared().database() if isinstance(seed, str) else ""
         self.journal = folder / "journal"
         text = f"[history]\njournal = {self.journal}\n" if journal else ""
-        self.server = ServerProcess(folder, config_text=text)
+        self.server = ServerProcess(folder, config_text=text, store=self.url)
         self.backups = folder / "backups"
         self.database = self.server.data / "calsync" / "calsync.db"
         self.server.start()
         self.server.add_user("anna", PASSWORD)
         self.ask = Session(self.server)
-        self.writer = Writer(self.ask, random.Random(seed))
+        self.writer = Writer(self.ask, random.Random(str(seed)))
         self.phones = {name: Phone(name) for name in ("one", "two", "three")}
         self.writer.begin()
 
@@ -45,6 +48,15 @@ class World:
         made: dict[str, Any] = json.loads(self.command("backup", str(self.backups), "--json"))
         return Path(made["folder"])
 
+    def lose(self) -> None:
+        """All that is stored, but for the journal."""
+        if self.url:
+            shared().drop(self.url)
+            shared().database(self.url.rpartition("/")[2])
+        else:
+            for path in self.database.parent.glob("calsync.db*"):
+                path.unlink()
+
     def check(self) -> None:
         """Truth, mirrors and listing agree, and no phone lost what was not deleted."""
         self.writer.check()
@@ -57,22 +69,26 @@ class World:
     def close(self) -> None:
         self.ask.close()
         self.server.kill()
+        if self.url:
+            shared().drop(self.url)
 
 
-@pytest.fixture(params=[1, 2, 3])
-def seed(request: pytest.FixtureRequest) -> int:
-    return int(request.param)
+@pytest.fixture(params=[1, 2, 3, "postgresql"])
+def seed(request: pytest.FixtureRequest) -> int | str:
+    """What the writer does; with a word, on PostgreSQL."""
+    seed: int | str = request.param
+    return seed
 
 
 @pytest.fixture
-def journaled(tmp_path: Path, seed: int) -> Iterator[World]:
+def journaled(tmp_path: Path, seed: int | str) -> Iterator[World]:
     world = World(tmp_path, seed, journal=True)
     yield world
     world.close()
 
 
 @pytest.fixture
-def plain(tmp_path: Path, seed: int) -> Iterator[World]:
+def plain(tmp_path: Path, seed: int | str) -> Iterator[World]:
     world = World(tmp_path, seed, journal=False)
     yield world
     world.close()
@@ -86,7 +102,7 @@ def spoil(database: Path) -> None:
         file.write(bytes(random.Random(5).randbytes(size - file.tell())))
 
 
-def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: int) -> None:
+def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: int | str) -> None:
     journaled.writer.write(40)
     journaled.sync()
     made = journaled.backup()
@@ -97,8 +113,7 @@ def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: in
     if seed == 2:
         spoil(journaled.database)
     else:
-        for path in journaled.database.parent.glob("calsync.db*"):
-            path.unlink()
+        journaled.lose()
     told = journaled.command("restore", str(made))
     assert "nothing that was acknowledged is missing" in told
     journaled.server.start()
@@ -107,7 +122,7 @@ def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: in
     journaled.writer.write(25)
     journaled.sync()
     journaled.server.kill()
-    journaled.database.unlink()
+    journaled.lose()
     journaled.command("restore", str(made))
     journaled.server.start()
     journaled.check()
@@ -124,7 +139,8 @@ def test_without_a_journal_the_replaced_store_is_enough(plain: World) -> None:
     assert "nothing that was acknowledged is missing" in told
     plain.server.start()
     plain.check()
-    assert next(plain.database.parent.glob("calsync.db.replaced-*")).stat().st_size
+    folder = plain.backups if plain.url else plain.database.parent
+    assert next(folder.glob("*.db.replaced-*")).stat().st_size
 
 
 def test_without_both_it_is_on_hold_until_somebody_agrees(plain: World) -> None:
@@ -135,8 +151,7 @@ def test_without_both_it_is_on_hold_until_somebody_agrees(plain: World) -> None:
     plain.sync()
     before = {name: dict(phone.members) for name, phone in plain.phones.items()}
     plain.server.kill()
-    for path in plain.database.parent.glob("calsync.db*"):
-        path.unlink()
+    plain.lose()
     told = plain.command("restore", str(made), status=3)
     assert "anna: whether more was changed" in told and "calsync release" in told
     plain.server.start()
@@ -172,7 +187,7 @@ def test_a_damaged_store_gives_what_can_be_read_and_names_what_cannot(plain: Wor
     assert plain.ask("GET", path).status_code == 404
 
 
-@pytest.mark.parametrize("seed", [1], indirect=True)
+@pytest.mark.parametrize("seed", [1, "postgresql"], indirect=True)
 def test_going_back_on_purpose(journaled: World) -> None:
     journaled.ask("MKCALENDAR", "/anna/three/")
     journaled.ask("PUT", "/anna/three/a.ics", event("a", "before"))
@@ -185,7 +200,7 @@ def test_going_back_on_purpose(journaled: World) -> None:
     assert journaled.ask("GET", "/anna/three/b.ics").status_code == 404
     journaled.ask("PUT", "/anna/three/c.ics", event("c", "later"))
     journaled.server.kill()
-    journaled.database.unlink()
+    journaled.lose()
     # What was given up stays so; what was written since is there.
     journaled.command("restore", str(made))
     journaled.server.start()
@@ -193,7 +208,7 @@ def test_going_back_on_purpose(journaled: World) -> None:
     assert found == {"a": 200, "b": 404, "c": 200}
 
 
-@pytest.mark.parametrize("seed", [1], indirect=True)
+@pytest.mark.parametrize("seed", [1, "postgresql"], indirect=True)
 def test_who_came_and_who_went_since(journaled: World) -> None:
     journaled.server.add_user("carl", PASSWORD)
     made = journaled.backup()
@@ -226,6 +241,19 @@ def test_nothing_happens_while_somebody_has_the_store_open_or_in_a_dry_run(journ
     assert sorted(path.name for path in journaled.database.parent.iterdir()) == names
 
 
+@pytest.mark.parametrize("seed", ["postgresql"], indirect=True)
+def test_a_database_in_use_is_left_alone_and_so_in_a_dry_run(journaled: World) -> None:
+    made = journaled.backup()
+    done = journaled.server.command("restore", str(made))
+    assert done.returncode == 1 and "sessions of calsync are connected" in done.stderr
+    journaled.ask("PUT", "/anna/one/a.ics", event("a", "x"))
+    journaled.server.stop()
+    before = Raw(journaled.url).rows("SELECT * FROM principal")
+    told = journaled.command("restore", str(made), "--dry-run")
+    assert "nothing was changed" in told and "1 items" in told
+    assert Raw(journaled.url).rows("SELECT * FROM principal") == before
+
+
 @pytest.mark.parametrize("seed", [1], indirect=True)
 def test_a_gap_in_the_journal_is_told(journaled: World) -> None:
     made = journaled.backup()
@@ -237,7 +265,7 @@ def test_a_gap_in_the_journal_is_told(journaled: World) -> None:
         spoiled += text.count(b"SUMMARY:x")
         file.write_bytes(text.replace(b"SUMMARY:x", b"SUMMARY:y"))
     assert spoiled == 1
-    journaled.database.unlink()
+    journaled.lose()
     told = journaled.command("restore", str(made), status=3)
     assert "are damaged" in told and "ON HOLD" in told
 

@@ -184,12 +184,13 @@ def test_a_hold_holds_everywhere(two: tuple[ServerProcess, ServerProcess]) -> No
 
 def test_a_quota_holds_everywhere(two: tuple[ServerProcess, ServerProcess]) -> None:
     one, other = two
-    done = one.command("quota", "anna", "--items", "1")
-    if "invalid choice" in done.stderr or "unrecognized" in done.stderr:
-        pytest.skip("quotas cannot be set by a command yet")
-    assert done.returncode == 0, done.stderr
-    soon(lambda: ask(other, "PUT", f"{HOME}{time.monotonic()}.ics", event(str(time.monotonic()))) == 507)
-    one.command("quota", "anna", "--items", "none")
+    path = f"{HOME}one-too-many.ics"
+    assert ask(one, "PUT", f"{HOME}first.ics", event("first")) == 201
+    assert one.command("quota", "set", "anna", "--items", "1").returncode == 0
+    for server in two:
+        soon(lambda server=server: ask(server, "PUT", path, event("many")) == 507)  # type: ignore[misc]
+    assert one.command("quota", "unset", "anna").returncode == 0
+    soon(lambda: ask(other, "PUT", path, event("many")) == 201)
 
 
 def test_failures_to_log_in_are_counted_together(two: tuple[ServerProcess, ServerProcess]) -> None:

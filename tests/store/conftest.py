@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
 
 from calsync.store import collections, principals
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, path_of
-from calsync.store.schema import METADATA
+from calsync.store.engine import Store
 from tests.postgresql import shared
+from tests.raw import Raw
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -49,42 +43,6 @@ def store(url: str) -> Iterator[Store]:
 def calendar(store: Store) -> Collection:
     with store.write() as tx:
         return collections.create(tx, principals.create(tx, "anna"), 0, "work", "calendar")
-
-
-@dataclass(frozen=True)
-class Raw:
-    """Statements past the store, on whichever database it is. Octets are written as in SQLite."""
-
-    url: str
-
-    def run(self, *statements: str) -> None:
-        """Run them in one transaction."""
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(path_of(self.url))) as connection, connection:
-                for statement in statements:
-                    connection.execute(statement)
-            return
-        with psycopg.connect(self.url) as connected:
-            for statement in statements:
-                connected.execute(_translated(statement).encode())
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        """What a query gives."""
-        if self.url.startswith("sqlite"):
-            with closing(sqlite3.connect(path_of(self.url))) as connection:
-                return list(connection.execute(statement))
-        with psycopg.connect(self.url) as connected:
-            return connected.execute(_translated(statement).encode()).fetchall()
-
-    def columns(self, table: str) -> list[str]:
-        """The names of a table's columns."""
-        return [column.name for column in METADATA.tables[table].columns]
-
-
-def _translated(statement: str) -> str:
-    """x'00' is a string of bits in PostgreSQL, and `instr` is called otherwise."""
-    statement = re.sub(r"\bx'([0-9a-f]*)'", r"'\\x\1'::bytea", statement)
-    return re.sub(r"\binstr\((\w+), ('[^']*')\)", r"position(\2::bytea in \1) > 0", statement)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from calsync.store.engine import Store
 from calsync.store.errors import Damaged, UidConflict
 from calsync.store.history import Revision, Unknown
 from calsync.store.principals import Principal
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 
 

@@ -7,7 +7,7 @@ from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.errors import Absent, Damaged, Exists, UidConflict
 from calsync.store.items import Item
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 
 

@@ -13,7 +13,7 @@ from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.mending import Mended, mend
 from calsync.store.verify import Kind, verify
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 from tests.store.test_verify import busy
 

@@ -12,7 +12,7 @@ from calsync.store import collections, items, meta, principals, queries, reindex
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.occurrences import BUCKET, DAY, Window
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 from tests.store.test_queries import instant, stamp
 

@@ -13,7 +13,7 @@ from calsync.store.engine import Store
 from calsync.store.errors import Absent, Exists
 from calsync.store.principals import Principal
 from calsync.store.trash import Trashed
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import event
 
 

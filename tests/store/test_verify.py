@@ -6,7 +6,7 @@ from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.verify import verify
-from tests.store.conftest import Raw
+from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 
 
