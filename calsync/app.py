@@ -173,9 +173,7 @@ class Application(upstream.RadicaleApplication):
             query=str(environ.get("QUERY_STRING", "")),
         )
         if who is not None:
-            request = replace(
-                request, device=who.label, limits=who.scope, read_only=who.read_only, role=who.role
-            )
+            request = replace(request, device=who.label, limits=who.scope, read_only=who.read_only, role=who.role)
         one = registry.METHODS.get(method)
         if one is None:
             raise MethodNotAllowed(method, headers=_allow(Scope(context, request)))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from calsync.dav.request import Request
 from calsync.dav.tzdist import names
-from calsync.ical.vtimezone import vtimezone
 from calsync.ical.lines import Component, ScanError, scan
+from calsync.ical.vtimezone import vtimezone
 
 HEADER = "CalDAV-Timezones"
 

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from calsync.ical.tzif import DAY, Change, Local, Yearly, Zone, zone
 from calsync.ical.lines import fold
+from calsync.ical.tzif import DAY, Change, Local, Yearly, Zone, zone
 
 _EPOCH: Final = datetime(1970, 1, 1)
 _WEEKDAYS: Final = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calsync.dav.tzdist import names
-from calsync.ical.vtimezone import vtimezone
 from calsync.ical import zones
 from calsync.ical.lines import scan
+from calsync.ical.vtimezone import vtimezone
 from tests.dav.conftest import Answer, Client, event
 
 SERVICE = "/.calsync/timezones"
