@@ -141,7 +141,7 @@ OWN: Final[Schema] = {
         "size": _option("1073741824", whole, "octets of it that are kept of a user, the oldest go first (0: no bound)"),
         "tombstone_days": _option("400", whole, "days for which deletions are told to syncing clients (0: for ever)"),
         "journal": _option(
-            "", folder, "folder, best on another disk, to which each change goes before it is acknowledged (empty: none)"
+            "", folder, "folder, best on another disk, to which a change goes before it is acknowledged (empty: none)"
         ),
         "journal_days": _option("0", whole, "days for which files of the journal are kept (0: for ever)"),
         "quarantine_days": _option("90", whole, "days for which refused objects are kept (0: for ever)"),

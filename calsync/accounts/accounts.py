@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -23,6 +22,7 @@ from calsync.accounts.policy import Policy
 from calsync.accounts.rows import Account, Token
 from calsync.accounts.throttle import Throttle, Throttled
 from calsync.accounts.uses import Uses
+from calsync.store import clock
 from calsync.store.engine import Store, Transaction
 from calsync.store.errors import StoreError
 
@@ -74,7 +74,7 @@ class Accounts(Administration):
         """
         if not _is_text(login) or not _is_text(password):
             login = password = ""
-        now = int(time.time())
+        now = clock.now()
         key = self._credentials.key(login, password)
         verified = self._credentials.get(key)
         if verified is not None and not self._holds(verified, now):
@@ -95,7 +95,7 @@ class Accounts(Administration):
         """
         if not _is_text(login) or not _is_text(password):
             login = password = ""
-        now = int(time.time())
+        now = clock.now()
         verified = self._by_main(login, password, address, now)
         if verified is None:
             return None
@@ -104,7 +104,7 @@ class Accounts(Administration):
 
     def identity_of_token(self, typed: str, *, address: str = "", client: str = "") -> Identity | None:
         """Whose app password this is, where it comes without a name (`Authorization: Bearer`)."""
-        now = int(time.time())
+        now = clock.now()
         key = self._credentials.key("\0", typed) if _is_text(typed) else b""
         verified = self._credentials.get(key)
         if verified is None or not self._holds(verified, now):

@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -23,6 +22,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from calsync.accounts.throttle import network
+from calsync.store import clock
 from calsync.store.engine import Store, Transaction
 from calsync.store.schema import account, login_flow
 from calsync.store.statement import Prepared
@@ -89,7 +89,7 @@ class Flows:
     def begin(self, client: str, address: str) -> tuple[str, str]:
         """A new app waits: the token of the page, and the one to ask with."""
         nonce = secrets.token_bytes(_NONCE)
-        said = json.dumps([int(time.time()), client[:120], network(address)], separators=(",", ":")).encode()
+        said = json.dumps([clock.now(), client[:120], network(address)], separators=(",", ":")).encode()
         return _text(self._mac("page", nonce + said)[:_SIGNATURE] + nonce + said), self._asking(nonce)
 
     def find(self, page: str) -> Flow | None:
@@ -100,7 +100,7 @@ class Flows:
             return None
         nonce = signed[:_NONCE]
         created, client, address = json.loads(signed[_NONCE:])
-        if created + LASTS <= time.time():
+        if created + LASTS <= clock.now():
             return None
         id_, poll = self._mac("flow", nonce), self._mac("poll", self._asking(nonce).encode())
         with self._store.read() as tx:
@@ -125,7 +125,7 @@ class Flows:
         """
         if len(poll) > 200:
             return None
-        values = {"polled": self._mac("poll", poll.encode()), "now": int(time.time())}
+        values = {"polled": self._mac("poll", poll.encode()), "now": clock.now()}
         with self._store.read() as tx:
             if tx.first(_POLL, **values) is None:
                 return None
@@ -148,7 +148,7 @@ class Flows:
 
 def _answer(tx: Transaction, flow: Flow, account: int | None, generation: int | None, wanted: str | None) -> bool:
     """Write down what was answered, once; whether this was the first answer, in time."""
-    now = int(time.time())
+    now = clock.now()
     tx.run(_PURGE, now=now)
     if flow.expires <= now or tx.first(_ANSWERED, flow=flow.id) is not None:
         return False

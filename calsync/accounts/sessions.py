@@ -11,13 +11,13 @@ import hmac
 import json
 import logging
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
+from calsync.store import clock
 from calsync.store.engine import Store, Transaction
 from calsync.store.errors import StoreError
 from calsync.store.schema import account, web_session
@@ -152,7 +152,7 @@ class Sessions:
     ) -> str:
         """A new session; what its cookie is to hold, empty where the account is gone or disabled by now."""
         secret = secrets.token_urlsafe(32)
-        now = int(time.time())
+        now = clock.now()
         with self._store.write() as tx:
             row = tx.first(_GENERATION, account_id=account)
             if row is None:
@@ -176,20 +176,20 @@ class Sessions:
         """The session of a cookie, if it still holds. One row."""
         if not 20 <= len(secret) <= 100 or not secret.isascii():
             return None
-        now = int(time.time())
+        now = clock.now()
         with self._store.read() as tx:
             row = tx.first(_FIND, session=self._hashed(secret), now=now, idle_since=now - self._idle)
         return None if row is None else _session(row)
 
     def of(self, account: int) -> list[Session]:
         """The sessions of an account that hold, the one used last first."""
-        now = int(time.time())
+        now = clock.now()
         with self._store.read() as tx:
             return [_session(row) for row in tx.all(_OF, of_account=account, now=now, idle_since=now - self._idle)]
 
     def used(self, session: Session, address: str) -> None:
         """Note that it was used just now, where the last note is old; a hint for people, and what idleness counts."""
-        now = int(time.time())
+        now = clock.now()
         if now - session.last_used < NOTED and session.address == address:
             return
         try:

@@ -21,7 +21,6 @@ import hashlib
 import ipaddress
 import logging
 import threading
-import time
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -29,6 +28,7 @@ from typing import Final, TypeVar
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from calsync.accounts import audit
+from calsync.store import clock
 from calsync.store.engine import Store, Transaction
 from calsync.store.errors import StoreError
 from calsync.store.names import folded
@@ -146,7 +146,7 @@ class Throttle:
 
     def check(self, login: str, address: str) -> Standing:
         """Who this is, where it need not wait. Raises `Throttled`."""
-        now, net = int(time.time()), network(address)
+        now, net = clock.now(), network(address)
         standing = Standing(f"pair {mark(login)} {net}", "" if is_here(address) else f"address {net}")
         if not self._active:
             return standing
@@ -175,7 +175,7 @@ class Throttle:
 
     def failed(self, standing: Standing, account: str, address: str) -> None:
         """A login failed. `account` is the name of the one that there is, else empty: typed names are not kept."""
-        now = int(time.time())
+        now = clock.now()
         with self._guard:
             for key in filter(None, (standing.pair, standing.address)):
                 _count(self._pending, key, now, _PENDING)
@@ -208,7 +208,7 @@ class Throttle:
             self._flush(tell)
 
     def _flush(self, tell: bool) -> None:
-        now = int(time.time())
+        now = clock.now()
         with self._guard:
             if self._timer is not None:
                 self._timer.cancel()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 from calsync.dav.request import Response, multistatus
 from calsync.dav.resources import Kind, Resource, locate
 from calsync.dav.scope import Scope
-from calsync.store import locks, principals
+from calsync.store import clock, locks, principals
 from calsync.store.locks import Lock
 from calsync.webdav import headers, urls
 from calsync.webdav.conditions import LOCK_TOKEN_SUBMITTED
@@ -36,7 +35,7 @@ def _hrefs(hrefs: Sequence[str]) -> bytes:
 
 def now() -> int:
     """The instant at which locks count or do not."""
-    return int(time.time())
+    return clock.now()
 
 
 def url_of(resource: Resource) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 
 from calsync.jobs import leases, queue
 from calsync.jobs.queue import LASTS, Job
+from calsync.store import clock
 from calsync.store.engine import Store
 from calsync.store.errors import Busy, Full, ReadOnly, StoreError
 
@@ -95,7 +96,7 @@ class Hands:
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             with self.store.read() as tx:
-                busy = self._at is not None or queue.any_due(tx, self.kinds, int(time.time()))
+                busy = self._at is not None or queue.any_due(tx, self.kinds, clock.now())
             if not busy:
                 return
             time.sleep(0.005)
@@ -134,7 +135,7 @@ class Hands:
         self._ended.set()
 
     def _bereave(self) -> None:
-        now = int(time.time())
+        now = clock.now()
         with self.store.read() as tx:
             held = [one for one in queue.running(tx, now) if _is_dead(one.holder)]
         for one in held:
@@ -143,12 +144,12 @@ class Hands:
 
     def _any(self) -> bool:
         with self.store.read() as tx:
-            return queue.any_due(tx, self.kinds, int(time.time()))
+            return queue.any_due(tx, self.kinds, clock.now())
 
     def _take(self) -> Job | None:
         def work() -> Job | None:
             with self.store.write() as tx:
-                return queue.take(tx, self.kinds, self._who, int(time.time()), self.lasts)
+                return queue.take(tx, self.kinds, self._who, clock.now(), self.lasts)
 
         self._at = self.store.attempt(work)
         return self._at
@@ -157,7 +158,7 @@ class Hands:
         """Note how it went and take the next, in one transaction."""
 
         def work() -> Job | None:
-            now = int(time.time())
+            now = clock.now()
             with self.store.write() as tx:
                 if error is None:
                     queue.done(tx, one, self._who)
@@ -192,7 +193,7 @@ class Hands:
             if one is None:
                 continue
             with contextlib.suppress(StoreError), self.store.write() as tx:  # the next look tries again
-                queue.renew(tx, one, self._who, int(time.time()), self.lasts)
+                queue.renew(tx, one, self._who, clock.now(), self.lasts)
 
     def _tell(self, error: StoreError) -> None:
         text = str(error)

@@ -17,6 +17,7 @@ from calsync.jobs import leases
 from calsync.jobs.leases import LASTS, State
 from calsync.jobs.retention import Retention
 from calsync.jobs.tasks import TASKS, Task, Work
+from calsync.store import clock
 from calsync.store.engine import Store
 from calsync.store.errors import Busy, Full, ReadOnly
 
@@ -50,7 +51,7 @@ def next_due(task: Task, state: State | None, stretch: float = 1.0) -> int:
 
 def run(task: Task, store: Store, kept: Retention, who: str, stop: Callable[[], bool] = lambda: False) -> int:
     """Do a work once; how much it did. Raises `Taken`, and whatever goes wrong, after that was noted."""
-    began = int(time.time())
+    began = clock.now()
     if not leases.take(store, task.name, who, began):
         raise Taken(f"another process does {task.name} right now")
     renewed = time.monotonic()
@@ -62,15 +63,15 @@ def run(task: Task, store: Store, kept: Retention, who: str, stop: Callable[[], 
             return True
         if time.monotonic() - renewed > LASTS / 3:
             renewed = time.monotonic()
-            return not leases.take(store, task.name, who, int(time.time()))
+            return not leases.take(store, task.name, who, clock.now())
         return False
 
     try:
         count = task.run(Work(store, kept, began, ended))
     except Exception as error:
-        leases.end(store, task.name, who, int(time.time()), error=" ".join(f"{type(error).__name__}: {error}".split()))
+        leases.end(store, task.name, who, clock.now(), error=" ".join(f"{type(error).__name__}: {error}".split()))
         raise
-    leases.end(store, task.name, who, int(time.time()), count=count)
+    leases.end(store, task.name, who, clock.now(), count=count)
     return count
 
 
@@ -115,7 +116,7 @@ class Keeper:
             store = self.accounts if task.of_accounts and self.accounts is not None else self.store
             with store.read() as tx:
                 state = leases.states(tx).get(task.name)
-            now = time.time()
+            now = clock.now()
             if self._stopped.is_set() or next_due(task, state, self._stretch) > now or (state and state.until > now):
                 continue
             try:

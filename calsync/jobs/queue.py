@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import random
 import secrets
-import time
 import weakref
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from sqlalchemy import bindparam, case, delete, func, insert, select, update
 
+from calsync.store import clock
 from calsync.store.schema import job
 from calsync.store.statement import Prepared, each
 
@@ -180,7 +180,7 @@ def put(
     `kind`: what is to be done (`Hands.kinds`). `payload`: JSON; better where to find things than the things. `topic`:
     jobs of the owner with the same one run in the order in which they were put.
     """
-    now = int(time.time())
+    now = clock.now()
     number, due = 0, int(now + delay)
     if topic:
         before = tx.first(_LAST, owner=owner, topic=topic)

@@ -1,4 +1,4 @@
-"""The back end for many users and several machines: a PostgreSQL database, reached through psycopg's pool.
+"""The back end for many users and several machines: a PostgreSQL database, reached through psycopg.
 
 A read is one snapshot, short, in a connection that is given back at once. Writers of different owners never wait for
 each other: a writing transaction holds the row of each principal that it writes for (`principals.lock_owner`), taken
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, LiteralString
@@ -17,13 +18,27 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg import pq
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
-from calsync.store import across, sqlite
+from calsync.store import across, clock, sqlite
 from calsync.store.errors import Again, Busy, Damaged, Full, ReadOnly, StoreError
 
 #: Seconds that anybody waits for a connection, or for a row that somebody else writes.
 PATIENCE: Final = 15.0
+#: Seconds after which who waits for a connection looks whether any can be made; and how long anybody waits for one
+#: while none can.
+_LOOK: Final = 1.0
+_DOWN: Final = 0.25
+#: Seconds for which a new connection is tried again on its own; later on, whoever wants one tries.
+_RETRIED: Final = 2.0
+#: What finds out that the network drops everything: seconds to connect, milliseconds until what was sent is there, and
+#: seconds between signs of life from a server that says nothing.
+_NETWORK: Final = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+}
 #: Connections of a process: one for each worker thread, and some.
 _CONNECTIONS: Final = 12
 
@@ -42,13 +57,13 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "XX": (Damaged, "the database is damaged"),
 }
 
-_SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # What a writing transaction begins with, sent as one. All take the weak lock of a table whose rows are locked, so that
 # one can keep all the others waiting. The row that those hold who are alone is never missing.
-_BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED;"
-_BESIDE: Final = f"{_BEGIN} SELECT 1 FROM meta WHERE key = '' FOR KEY SHARE"
-_ALONE: Final = f"{_BEGIN} SELECT 1 FROM meta WHERE key = 'window' FOR UPDATE"
-_STILL: Final = f"{_BEGIN} LOCK TABLE meta IN EXCLUSIVE MODE"
+_BEGIN: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED;"
+_BESIDE: Final = _BEGIN + b" SELECT 1 FROM meta WHERE key = '' FOR KEY SHARE"
+_ALONE: Final = _BEGIN + b" SELECT 1 FROM meta WHERE key = 'window' FOR UPDATE"
+_STILL: Final = _BEGIN + b" LOCK TABLE meta IN EXCLUSIVE MODE"
 
 
 def shown(url: str) -> str:
@@ -62,8 +77,6 @@ def shown(url: str) -> str:
 
 def failure(error: Exception, place: str) -> StoreError:
     """What an error of the driver or of its pool means."""
-    if isinstance(error, PoolTimeout | PoolClosed | TooManyRequests):
-        return Busy(f"store: {place}: no connection to the database is free or can be made ({error})")
     state = getattr(error, "sqlstate", None) or ""
     kind, message = _KINDS.get(state) or _KINDS.get(state[:2]) or (StoreError, "the database failed")
     if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
@@ -71,67 +84,35 @@ def failure(error: Exception, place: str) -> StoreError:
     return kind(f"store: {place}: {message} ({' '.join(str(error).split())})")
 
 
-class Connection:
-    """A connection of psycopg's as a transaction needs it: `executemany` is a cursor's there."""
-
-    __slots__ = ("real",)
-
-    def __init__(self, real: psycopg.Connection[Any]) -> None:
-        self.real = real
-
-    def execute(self, sql: str, parameters: Any = None, /) -> psycopg.Cursor[Any]:
-        return self.real.execute(sql, parameters or None)
-
-    def executemany(self, sql: str, parameters: Any, /) -> psycopg.Cursor[Any]:
-        cursor = self.real.cursor()
-        cursor.executemany(sql, list(parameters))
-        return cursor
-
-    def load(self, sql: str, rows: Any, /) -> None:
-        """`COPY … FROM STDIN`: rows go as a stream, none waits for an answer."""
-        with self.real.cursor() as cursor, cursor.copy(sql) as copy:
-            for row in rows:
-                copy.write_row(row)
-
-
 class Database:
     """The connections of this process to one database. `engine` shares one among all that open the same URL."""
 
     dialect: Final = "postgresql"
-    failures: Final[tuple[type[Exception], ...]] = (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests)
+    failures: Final[tuple[type[Exception], ...]] = (psycopg.Error,)
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, most = limited(url)
         self.place = shown(url)
-        self._pool = self._made()
-
-    def _made(self) -> ConnectionPool[psycopg.Connection[Any]]:
-        return ConnectionPool(
-            self.url,
-            min_size=1,
-            max_size=_CONNECTIONS,
-            timeout=PATIENCE,
-            max_idle=300.0,
-            open=True,
-            check=None,
-            kwargs={"autocommit": True, "application_name": across.NAME, "connect_timeout": 10},
-            configure=_configured,
-            name="calsync",
-        )
+        try:
+            self._pool = Connections(self.url, most, PATIENCE, _configured)
+        except psycopg.Error as error:
+            raise self.failure(error) from error
+        #: Pools that came over a fork: not to be touched.
+        self._forsaken: list[Connections] = []
 
     def failure(self, error: Exception) -> StoreError:
         return failure(error, self.place)
 
     def lost(self, connection: Any) -> bool:
         """Whether the transaction can only be rolled back, outside of a savepoint: the connection broke."""
-        return bool(connection.real.closed or connection.real.broken)
+        return bool(connection.real.pgconn.status == pq.ConnStatus.BAD)
 
     # --- transactions -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[Connection]:
-        """A connection inside a read transaction."""
-        with self._transaction(_SNAPSHOT) as connection:
+    def snapshot(self, *, one: bool = False) -> Iterator[Connection]:
+        """A connection inside a read transaction; `one`: for a single statement, which is a snapshot in itself."""
+        with self._transaction(_NOTHING if one else _SNAPSHOT) as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -141,40 +122,44 @@ class Database:
             yield connection
 
     @contextlib.contextmanager
-    def _transaction(self, begin: LiteralString) -> Iterator[Connection]:
+    def _transaction(self, begin: bytes) -> Iterator[Connection]:
         real = self._begun(begin)
         try:
-            try:
-                yield Connection(real)
-                real.execute("COMMIT")
-            except self.failures as error:
-                raise self.failure(error) from error
+            yield Connection(real)
+            if begin:
+                real.plain(b"COMMIT")
+        except self.failures as error:
+            raise self.failure(error) from error
         finally:
             self._give_back(real)
 
-    def _begun(self, begin: LiteralString) -> psycopg.Connection[Any]:
-        """A connection with its transaction begun. One that died while it was idle is replaced, once."""
-        for last in (False, True):
+    def _begun(self, begin: bytes) -> Session:
+        """A connection with its transaction begun. One that died while it was idle is replaced."""
+        while True:
             try:
-                real = self._pool.getconn()
-            except self.failures as error:
-                raise self.failure(error) from error
-            try:
-                real.execute(begin)
-                return real
+                real = self._pool.take()
             except psycopg.Error as error:
-                self._pool.putconn(real)
-                if last or not real.broken:
+                raise self.failure(error) from error
+            except Busy as error:
+                raise Busy(f"store: {self.place}: {error}") from error
+            new = not real.used
+            try:
+                real.plain(begin or _ALIVE)
+            except psycopg.Error as error:
+                broken = real.pgconn.status == pq.ConnStatus.BAD
+                self._give_back(real)
+                if new or not broken:
                     raise self.failure(error) from error
-        raise AssertionError("unreachable")
+            else:
+                return real
 
-    def _give_back(self, real: psycopg.Connection[Any]) -> None:
+    def _give_back(self, real: Session) -> None:
         try:
-            if not real.closed and real.info.transaction_status != pq.TransactionStatus.IDLE:
-                real.execute("ROLLBACK")
+            if real.pgconn.transaction_status in (pq.TransactionStatus.INTRANS, pq.TransactionStatus.INERROR):
+                real.plain(b"ROLLBACK")
         except psycopg.Error:
             real.close()
-        self._pool.putconn(real)
+        self._pool.give(real)
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
@@ -210,7 +195,8 @@ class Database:
 
     def forsake(self) -> None:
         """In a child after a fork: begin anew without touching what belongs to the parent."""
-        self._pool = self._made()
+        self._forsaken.append(self._pool)
+        self._pool = self._pool.again()
 
     def close(self) -> None:
         """Close all connections."""
@@ -218,6 +204,10 @@ class Database:
 
 
 def _configured(connection: psycopg.Connection[Any]) -> None:
+    began = time.time()
+    row = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+    assert row is not None
+    clock.compare(float(row[0]), began, time.time())
     connection.execute(f"SET lock_timeout = '{PATIENCE:.0f}s'")
     connection.execute("SET idle_in_transaction_session_timeout = '120s'")
     # Plans for the values at hand cost more than they save: every statement names its owner.

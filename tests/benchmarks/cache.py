@@ -65,10 +65,10 @@ def _results(items: int) -> Path:
 
 
 def _name(items: int) -> str:
-    return f"radicale{version('radicale')}-vobject{version('vobject')}-{items}-{_data()}"
+    return f"radicale{version('radicale')}-vobject{version('vobject')}-{items}-{data_mark()}"
 
 
-def _data() -> str:
+def data_mark() -> str:
     """Changes when the made-up data do: figures of other data are no comparison."""
     samples = (generator.events(60), generator.contacts(8), generator.tasks(8))
     octets = b"".join(resource.octets for sample in samples for resource in sample)

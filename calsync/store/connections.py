@@ -1,0 +1,98 @@
+"""The connections of a process to a PostgreSQL server: so many at most, lent to one thread at a time.
+
+They are made by the thread that needs one, so that it hears at once why there is none; no thread of its own looks after
+them, which a fork would not bring along.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import psycopg
+from psycopg import pq
+
+from calsync.store.errors import Busy
+from calsync.store.wire import Session
+
+#: Seconds after which an idle connection is closed rather than used.
+_STALE: Final = 300.0
+
+#: What a connection is made with where the URL does not say otherwise: a server that is gone without a word (a cable, a
+#: machine that lost power) is noticed in half a minute.
+_DEFAULTS: Final = {
+    "application_name": "calsync",
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+
+
+class Connections:
+    """A pool. `configure` is called with each new connection."""
+
+    def __init__(self, url: str, most: int, patience: float, configure: Callable[[Session], None]) -> None:
+        given = psycopg.conninfo.conninfo_to_dict(url)
+        self._options: dict[str, Any] = {**_DEFAULTS, **given}
+        self._most = most
+        self._patience = patience
+        self._configure = configure
+        self._idle: list[Session] = []
+        self._free = threading.BoundedSemaphore(most)
+        self._closed = False
+
+    def take(self) -> Session:
+        """A connection, which is given back. Raises `psycopg.Error`, and `Busy` where none comes free."""
+        if not self._free.acquire(timeout=self._patience):
+            raise Busy(f"all {self._most} connections are in use since {self._patience:.0f} s (connections=… in the URL)")
+        try:
+            return self._ready()
+        except BaseException:
+            self._free.release()
+            raise
+
+    def _ready(self) -> Session:
+        oldest = time.monotonic() - _STALE
+        while True:
+            try:
+                idle = self._idle.pop()  # a list's pop and append are atomic
+            except IndexError:
+                return self._made()
+            if idle.used > oldest:
+                return idle
+            idle.close()
+
+    def _made(self) -> Session:
+        made = Session.connect(**self._options, autocommit=True)
+        try:
+            self._configure(made)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def give(self, session: Session) -> None:
+        """Take it back; one in which something is open, or that broke, is closed."""
+        if not self._closed and session.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            session.used = time.monotonic()
+            self._idle.append(session)
+        else:
+            session.close()
+        self._free.release()
+
+    def close(self) -> None:
+        """Close what is idle, and what is lent when it comes back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def again(self) -> Connections:
+        """The same with no connection yet."""
+        made = Connections.__new__(Connections)
+        made.__dict__.update(self.__dict__)
+        made._idle, made._free, made._closed = [], threading.BoundedSemaphore(self._most), False
+        return made

@@ -1,0 +1,136 @@
+"""Statements on a PostgreSQL connection, with less between them and libpq than a cursor of psycopg's.
+
+Each statement is prepared at its first use in a connection, values go out as text or octets and rows come back binary.
+A cursor costs as much again as the server's answer, and a request has ten of them (`docs/decisions.md`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg import errors, pq
+from psycopg.adapt import Transformer
+
+_INT8, _BYTEA, _INFERRED = 20, 17, 0
+_TYPES: Final = {int: _INT8, bool: _INT8, bytes: _BYTEA, str: _INFERRED, type(None): _INFERRED}
+_DONE: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
+_TEXT, _BINARY = 0, 1
+_PLACE: Final = re.compile("%[s%]")
+
+
+class Result:
+    """What a statement gave, all of it."""
+
+    __slots__ = ("_rows", "description", "rowcount")
+
+    def __init__(self, rows: list[Any], rowcount: int, columns: int) -> None:
+        self._rows = rows
+        self.rowcount = rowcount
+        self.description = columns or None
+
+    def fetchall(self) -> list[Any]:
+        return self._rows
+
+    def fetchone(self) -> Any:
+        return self._rows[0] if self._rows else None
+
+
+class Session(psycopg.Connection[Any]):
+    """A connection with the statements that were prepared in it. `born`, `used`: as `time.monotonic` tells."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.prepared: dict[tuple[str, tuple[type, ...]], bytes] = {}
+        self.rows = Transformer.from_context(self)
+        self.used = 0.0
+
+    def plain(self, statements: bytes) -> None:
+        """Run statements without values, of which no row is wanted, as one message."""
+        self._check(self.pgconn.exec_(statements))
+
+    def _check(self, result: pq.abc.PGresult) -> None:
+        if result.status in _DONE:
+            return
+        if self.pgconn.status == pq.ConnStatus.BAD:
+            state = result.error_field(pq.DiagnosticField.SQLSTATE)
+            # What the server said before it went tells more than that it is gone.
+            kind = errors.lookup(state.decode()) if state else psycopg.OperationalError
+            raise kind(result.error_message.decode("utf-8", "replace") or "the connection is lost")
+        raise errors.error_from_result(result, encoding="utf-8")
+
+
+class Connection:
+    """A connection as a transaction needs it."""
+
+    __slots__ = ("real",)
+
+    def __init__(self, real: Session) -> None:
+        self.real = real
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Result:
+        real = self.real
+        pgconn = real.pgconn
+        key = sql, tuple(map(type, parameters))
+        name = real.prepared.get(key)
+        if name is None:
+            name = b"c%d" % len(real.prepared)
+            real._check(pgconn.prepare(name, _numbered(sql), [_TYPES[kind] for kind in key[1]]))
+            real.prepared[key] = name
+        values, formats = _written(parameters)
+        result = pgconn.exec_prepared(name, values, formats, _BINARY)
+        real._check(result)
+        rows: list[Any] = []
+        if result.ntuples:
+            real.rows.set_pgresult(result)
+            rows = real.rows.load_rows(0, result.ntuples, tuple)
+        return Result(rows, result.command_tuples or 0, result.nfields)
+
+    def executemany(self, sql: str, parameters: Iterable[Sequence[Any]], /) -> Any:
+        rows = list(parameters)
+        if len(rows) == 1:
+            return self.execute(sql, rows[0])
+        cursor = self.real.cursor()
+        cursor.executemany(sql, rows)  # in libpq's pipeline mode: nobody waits for each
+        return cursor
+
+    def load(self, sql: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """`COPY … FROM STDIN`: rows go as a stream, none waits for an answer."""
+        with self.real.cursor() as cursor, cursor.copy(sql) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def _numbered(sql: str) -> bytes:
+    """`%s` as `$1`, `$2`, … and `%%` as `%`."""
+    number = 0
+
+    def place(match: re.Match[str]) -> str:
+        nonlocal number
+        if match[0] == "%%":
+            return "%"
+        number += 1
+        return f"${number}"
+
+    return _PLACE.sub(place, sql).encode()
+
+
+def _written(parameters: Sequence[Any]) -> tuple[list[bytes | None], list[int]]:
+    values: list[bytes | None] = []
+    formats: list[int] = []
+    for value in parameters:
+        if isinstance(value, int):
+            values.append(b"%d" % value)
+            formats.append(_TEXT)
+        elif isinstance(value, str):
+            octets = value.encode()
+            if b"\0" in octets:
+                raise psycopg.DataError("PostgreSQL's texts cannot hold the character U+0000")
+            values.append(octets)
+            formats.append(_TEXT)
+        else:
+            values.append(value)
+            formats.append(_BINARY)
+    return values, formats
