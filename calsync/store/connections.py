@@ -14,21 +14,26 @@ from typing import Any, Final
 import psycopg
 from psycopg import pq
 
+from calsync.store.across import NAME
 from calsync.store.errors import Busy
 from calsync.store.wire import Session
 
 #: Seconds after which an idle connection is closed rather than used.
 _STALE: Final = 300.0
 
-#: What a connection is made with where the URL does not say otherwise: a server that is gone without a word (a cable, a
-#: machine that lost power) is noticed in half a minute.
+#: Seconds after a failure for which nobody else tries to connect.
+_DOWN: Final = 0.5
+
+#: What a connection is made with where the URL does not say otherwise. A server that is gone without a word (a cable, a
+#: machine that lost power) is noticed by that: seconds to connect, milliseconds until what was sent is there, and
+#: seconds between signs of life of one that says nothing.
 _DEFAULTS: Final = {
-    "application_name": "calsync",
-    "connect_timeout": "10",
-    "keepalives_idle": "15",
-    "keepalives_interval": "5",
+    "application_name": NAME,
+    "connect_timeout": "5",
+    "tcp_user_timeout": "5000",
+    "keepalives_idle": "10",
+    "keepalives_interval": "3",
     "keepalives_count": "3",
-    "tcp_user_timeout": "30000",
 }
 
 
@@ -44,6 +49,7 @@ class Connections:
         self._idle: list[Session] = []
         self._free = threading.BoundedSemaphore(most)
         self._closed = False
+        self._down: tuple[float, psycopg.Error] | None = None
 
     def take(self) -> Session:
         """A connection, which is given back. Raises `psycopg.Error`, and `Busy` where none comes free."""
@@ -67,12 +73,20 @@ class Connections:
             idle.close()
 
     def _made(self) -> Session:
-        made = Session.connect(**self._options, autocommit=True)
+        down = self._down
+        if down is not None and time.monotonic() < down[0]:
+            raise psycopg.OperationalError(str(down[1]))
         try:
-            self._configure(made)
-        except BaseException:
-            made.close()
+            made = Session.connect(**self._options, autocommit=True)
+            try:
+                self._configure(made)
+            except BaseException:
+                made.close()
+                raise
+        except psycopg.Error as error:
+            self._down = time.monotonic() + _DOWN, error
             raise
+        self._down = None
         return made
 
     def give(self, session: Session) -> None:
@@ -94,5 +108,5 @@ class Connections:
         """The same with no connection yet."""
         made = Connections.__new__(Connections)
         made.__dict__.update(self.__dict__)
-        made._idle, made._free, made._closed = [], threading.BoundedSemaphore(self._most), False
+        made._idle, made._free, made._down = [], threading.BoundedSemaphore(self._most), None
         return made

@@ -9,37 +9,25 @@ a distributed engine that speaks PostgreSQL's protocol lacks: no advisory locks,
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, LiteralString
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import pq
 
 from calsync.store import across, clock, sqlite
+from calsync.store.connections import Connections
 from calsync.store.errors import Again, Busy, Damaged, Full, ReadOnly, StoreError
+from calsync.store.wire import Connection, Session
 
-#: Seconds that anybody waits for a connection, or for a row that somebody else writes.
+#: Seconds that anybody waits for a connection that others use, or for a row that somebody else writes.
 PATIENCE: Final = 15.0
-#: Seconds after which who waits for a connection looks whether any can be made; and how long anybody waits for one
-#: while none can.
-_LOOK: Final = 1.0
-_DOWN: Final = 0.25
-#: Seconds for which a new connection is tried again on its own; later on, whoever wants one tries.
-_RETRIED: Final = 2.0
-#: What finds out that the network drops everything: seconds to connect, milliseconds until what was sent is there, and
-#: seconds between signs of life from a server that says nothing.
-_NETWORK: Final = {
-    "connect_timeout": 5,
-    "tcp_user_timeout": 5000,
-    "keepalives_idle": 10,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-}
-#: Connections of a process: one for each worker thread, and some.
+#: Connections of a process, unless the URL says `connections=…`: one for each worker thread, and some.
 _CONNECTIONS: Final = 12
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: SQLSTATE, or its class of two letters.
@@ -60,10 +48,19 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
 _SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # What a writing transaction begins with, sent as one. All take the weak lock of a table whose rows are locked, so that
 # one can keep all the others waiting. The row that those hold who are alone is never missing.
+_NOTHING: Final = b""
 _BEGIN: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED;"
 _BESIDE: Final = _BEGIN + b" SELECT 1 FROM meta WHERE key = '' FOR KEY SHARE"
 _ALONE: Final = _BEGIN + b" SELECT 1 FROM meta WHERE key = 'window' FOR UPDATE"
 _STILL: Final = _BEGIN + b" LOCK TABLE meta IN EXCLUSIVE MODE"
+
+
+_HINTS: Final = (
+    (re.compile(r'database "([^"]+)" does not exist'), "make it: createdb --owner USER {0}"),
+    (re.compile("password authentication failed|no password supplied"), "look at [storage] url, or at ~/.pgpass"),
+    (re.compile(r'role "([^"]+)" does not exist'), "make it: createuser --pwprompt {0}"),
+    (re.compile("permission denied for schema"), "let the user own the database: ALTER DATABASE … OWNER TO …"),
+)
 
 
 def shown(url: str) -> str:
@@ -72,16 +69,37 @@ def shown(url: str) -> str:
     netloc = parts.netloc
     if parts.password is not None:
         netloc = f"{parts.username}@{netloc.rpartition('@')[2]}"
-    return urlunsplit((parts.scheme, netloc, parts.path, "", ""))
+    query = "&".join(part for part in parts.query.split("&") if "password" not in part.partition("=")[0])
+    # urlunsplit would drop the two slashes before an empty host.
+    return f"{parts.scheme}://{netloc}{parts.path}{f'?{query}' if query else ''}"
+
+
+def limited(url: str) -> tuple[str, int]:
+    """The URL as libpq takes it, and the number in its `connections=…`. Raises `StoreError`."""
+    parts = urlsplit(url)
+    most, rest = _CONNECTIONS, []
+    for part in filter(None, parts.query.split("&")):
+        name, _, value = part.partition("=")
+        if name != "connections":
+            rest.append(part)
+        elif value.isascii() and value.isdigit() and 0 < int(value) <= 1000:
+            most = int(value)
+        else:
+            raise StoreError(f"store: {shown(url)}: connections={value} is no number from 1 to 1000")
+    query = "&".join(rest)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{f'?{query}' if query else ''}", most
 
 
 def failure(error: Exception, place: str) -> StoreError:
-    """What an error of the driver or of its pool means."""
+    """What an error of the driver means."""
     state = getattr(error, "sqlstate", None) or ""
+    text = " ".join(str(error).split())
     kind, message = _KINDS.get(state) or _KINDS.get(state[:2]) or (StoreError, "the database failed")
     if not state and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         kind, message = Busy, "the database cannot be reached"
-    return kind(f"store: {place}: {message} ({' '.join(str(error).split())})")
+    found = ((pattern.search(text), hint) for pattern, hint in _HINTS)
+    hint = next((f"; {hint.format(*match.groups())}" for match, hint in found if match), "")
+    return kind(f"store: {place}: {message} ({text}){hint}")
 
 
 class Database:
@@ -144,11 +162,12 @@ class Database:
                 raise Busy(f"store: {self.place}: {error}") from error
             new = not real.used
             try:
-                real.plain(begin or _ALIVE)
+                if begin or not new:
+                    real.plain(begin or _ALIVE)
             except psycopg.Error as error:
-                broken = real.pgconn.status == pq.ConnStatus.BAD
                 self._give_back(real)
-                if new or not broken:
+                # A server that stops says so to who is idle; what it says is found by the next who speaks.
+                if new or not (real.closed or real.broken):
                     raise self.failure(error) from error
             else:
                 return real
@@ -221,6 +240,7 @@ def prepare(url: str, *, create: bool = True) -> None:
     from calsync.store.prepare import prepare_postgresql
 
     place = shown(url)
+    url, _ = limited(url)
     for last in (False, True):
         try:
             prepare_postgresql(url, place, create=create)
