@@ -1,4 +1,5 @@
 # serve: a server from this checkout · test, check: what CI runs · soak: the long tests · bench: beside stock Radicale ·
+# bench-growth: up to a million items, on SQLite and PostgreSQL ·
 # clean: what is made here
 #
 #   make serve ARGS="--hosts 0.0.0.0:5232"     make test ARGS="tests/ical -x"     make soak ARGS="--minutes 120"     make bench ARGS="--items 1000"
@@ -9,7 +10,7 @@ RUN    := $(VENV)/bin
 PIP    := $(RUN)/python -m pip install --quiet --disable-pip-version-check
 ARGS   ?=
 
-.PHONY: serve test soak fuzz check bench clean
+.PHONY: serve test soak fuzz check bench bench-growth clean
 .DELETE_ON_ERROR:
 
 # Calendars go where an installed calsync keeps them too ($XDG_DATA_HOME/calsync): neither `clean` nor a fresh clone loses any.
@@ -35,6 +36,10 @@ check: $(VENV)/.check
 
 bench: $(VENV)/.test
 	@$(RUN)/python -m tests.benchmarks $(ARGS)
+
+# Stores are kept in .bench-cache: make bench-growth ARGS="--items 1000,1000000 --own '' --load --churn"
+bench-growth: $(VENV)/.test
+	@$(RUN)/python -m tests.benchmarks.growth $(ARGS)
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .bench-cache

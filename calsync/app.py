@@ -21,6 +21,8 @@ from calsync.dav.request import XML, Mount, Request, Response, Segments
 from calsync.dav.resources import Kind
 from calsync.dav.scope import Scope
 from calsync.failures import failure
+from calsync.health import NAMES as HEALTH
+from calsync.health import Health
 from calsync.jobs.hands import Hands
 from calsync.login import Denied, address_of, identify
 from calsync.observe import Trace
@@ -78,6 +80,7 @@ class Application(upstream.RadicaleApplication):
         self.store: Store | None = session.store if session is not None else None
         self._context: Context | None = None
         self._held = None if self.store is None else hold.Held(self.store)
+        self._health = None if self.store is None else Health(self.store)
         if self.store is not None:
             self._context = Context(
                 self.store, upstream.unlimited(self._rights), self._sharing, self._hook, settings(configuration)
@@ -201,6 +204,8 @@ class Application(upstream.RadicaleApplication):
         if path:
             return None
         name, _, rest = inside.partition("/")
+        if self._health is not None and inside in HEALTH:
+            return self._health.answer(environ, inside)
         one = registry.SERVICES.get(name)
         if one is not None:
             return one.run(self._call(environ, method, base, f"{base}/.calsync/{name}", rest, one.largest))
@@ -285,7 +290,7 @@ class Application(upstream.RadicaleApplication):
         """Make the home of a user who logged in for the first time, with its first collections."""
         if not user:
             return
-        with context.store.read() as tx:
+        with context.store.read(one=True) as tx:
             found = principals.find(tx, user)
         if found is not None and (found.seq > _UNTOUCHED or found.name != user):
             return

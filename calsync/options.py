@@ -216,7 +216,11 @@ ADDED: Final[Schema] = {
         "oidc_introspect": _option("False", bool, "ask the provider about access tokens (RFC 7662)"),
     },
     "storage": {
-        "permit_files": _option("False", bool, "take any file in plain collections (not in calendars or address books)")
+        "permit_files": _option(
+            "False", bool, "take any file in plain collections (not in calendars or address books)"
+        ),
+        "partitions": _option("0", whole, "PostgreSQL: a new database's tables are cut by owner into so many parts"),
+        "replica_urls": _option("", str, "PostgreSQL: databases that follow the store's and may answer for it"),
     },
 }
 

@@ -65,7 +65,8 @@ class Cluster:
     fast: bool = True
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="calsync-pg-", dir=_memory())))
     port: int = 0
-    _pattern: str = ""
+    follows: Cluster | None = None
+    _patterns: dict[int, str] = field(default_factory=dict)
 
     def start(self) -> None:
         """Make the cluster at the first start; a start after a crash recovers it."""
@@ -76,13 +77,22 @@ class Cluster:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-            self._run(
-                "initdb", "-D", f"{self.folder}/data", "-U", "calsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
-            )
+            data = f"{self.folder}/data"
+            if self.follows is None:
+                self._run("initdb", "-D", data, "-U", "calsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+            else:
+                source = f"host=127.0.0.1 port={self.follows.port} user=calsync"
+                self._run("pg_basebackup", "-D", data, "-d", source, "-R", "-X", "stream", "-c", "fast")
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
         if self.fast:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
+
+    def replica(self) -> Cluster:
+        """A server that follows this one, as a copy of all its databases; stopped and removed like any other."""
+        made = Cluster(self.fast, follows=self)
+        made.start()
+        return made
 
     def stop(self, mode: str = "fast") -> None:
         """`fast`, or `immediate`: as a crash."""
@@ -98,13 +108,18 @@ class Cluster:
         self._administer(f"CREATE DATABASE {name}")
         return self.url(name)
 
-    def store(self) -> str:
-        """The URL of a new database with the tables of a store, and nothing in them: a copy of the first such one."""
-        if not self._pattern:
-            self._pattern = self.database()
-            prepare(self._pattern)
+    def store(self, partitions: int = 0) -> str:
+        """The URL of a new database with the tables of a store, and nothing in them: a copy of the first such one.
+
+        CALSYNC_TEST_PARTITIONS says of how many partitions the tables are where the test does not.
+        """
+        count = partitions or int(os.environ.get("CALSYNC_TEST_PARTITIONS", "0"))
+        if count not in self._patterns:
+            self._patterns[count] = self.database()
+            prepare(self._patterns[count], partitions=count)
         name = f"t{uuid.uuid4().hex[:12]}"
-        self._administer(f"CREATE DATABASE {name} TEMPLATE {self._pattern.rpartition('/')[2]} STRATEGY FILE_COPY")
+        pattern = self._patterns[count].rpartition("/")[2]
+        self._administer(f"CREATE DATABASE {name} TEMPLATE {pattern} STRATEGY FILE_COPY")
         return self.url(name)
 
     def drop(self, url: str) -> None:

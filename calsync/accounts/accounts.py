@@ -124,7 +124,7 @@ class Accounts(Administration):
 
     def generation_of(self, account: int) -> int | None:
         """The number under which whatever was verified of an account holds; None where it may not log in."""
-        with self._store.read() as tx:
+        with self._store.read(one=True) as tx:
             row = tx.first(rows.GENERATION, account_id=account)
         return None if row is None else int(row[0])
 
@@ -133,7 +133,7 @@ class Accounts(Administration):
     def _holds(self, verified: Verified, now: int) -> bool:
         if verified.expires is not None and now >= verified.expires:
             return False
-        with self._store.read() as tx:
+        with self._store.read(one=True) as tx:
             row = tx.first(rows.GENERATION, account_id=verified.identity.account)
         return row is not None and row[0] == verified.generation
 

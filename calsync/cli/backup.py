@@ -90,7 +90,7 @@ def _make(args: argparse.Namespace, folder: Path) -> int:
     removed: list[Path] = []
     keep = args.keep or (None if args.store else _keep_configured(args))
     if keep is not None and not manifest.damaged:
-        removed = backup.prune(folder, count=keep[0], days=keep[1])
+        removed = backup.prune(folder, count=keep[0], days=keep[1], made=made.folder)
     if args.json:
         facts = {"folder": str(made.folder), "items": manifest.items, "damaged": list(manifest.damaged)}
         print(json.dumps({**facts, "removed": [str(path) for path in removed]}, ensure_ascii=False))

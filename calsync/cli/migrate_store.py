@@ -15,7 +15,9 @@ from calsync.cli import place
 from calsync.cli.progress import Bar
 from calsync.moving import folders, move
 from calsync.moving.move import Moving, Told
-from calsync.store.engine import Store
+from calsync.store import partitions
+from calsync.store.engine import Store, is_postgresql
+from calsync.store.errors import StoreError
 from calsync.transfer.report import Report
 from calsync.transfer.source import SourceError
 
@@ -48,6 +50,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("source", metavar="FROM", help="a store's URL, or a Radicale folder (PATH or folder:PATH)")
     parser.add_argument("target", metavar="TO", nargs="?", help="the same; it is empty or does not exist yet")
+    parser.add_argument(
+        "--partitions",
+        type=int,
+        default=0,
+        metavar="N",
+        help="make the tables of a new PostgreSQL database of N partitions each, by owner (2 to 64)",
+    )
     parser.add_argument("--anew", action="store_true", help="empty a half made TO and begin again")
     parser.add_argument("--encoding", default="utf-8", metavar="NAME", help="of a Radicale folder ([encoding] stock)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
@@ -70,6 +79,7 @@ def _run(args: argparse.Namespace) -> int:
         return 2
     if args.abandon or args.reopen:
         return _ended(args)
+    _check_partitions(args)
     inside, outside = folders.path_of(args.source), folders.path_of(args.target)
     if inside is not None and outside is not None:
         raise SourceError(f"{args.source} and {args.target} are folders: one of both is to be a store")
@@ -79,7 +89,7 @@ def _run(args: argparse.Namespace) -> int:
         return _written(args, outside)
     with ExitStack() as stack:
         source = _opened(stack, args.source)
-        target = _opened(stack, args.target, create=True)
+        target = _opened(stack, args.target, create=True, partitions=args.partitions)
         steps = stack.enter_context(_Steps(quiet=args.json))
         moving = Moving.begun(
             source, target, whence=args.source, to=args.target, anew=args.anew, progress=steps.progress
@@ -88,10 +98,16 @@ def _run(args: argparse.Namespace) -> int:
     return _said(args, told)
 
 
-def _opened(stack: ExitStack, url: str, *, create: bool = False) -> Store:
-    store = Store.itself(url, create=create)
+def _opened(stack: ExitStack, url: str, *, create: bool = False, partitions: int = 0) -> Store:
+    store = Store.itself(url, create=create, partitions=partitions)
     stack.callback(store.close)
     return store
+
+
+def _check_partitions(args: argparse.Namespace) -> None:
+    """Raise `StoreError` where TO cannot have so many."""
+    if partitions.checked(args.partitions) and not is_postgresql(args.target):
+        raise StoreError(f"store: {args.target}: only a PostgreSQL database has partitions (leave --partitions away)")
 
 
 def _ended(args: argparse.Namespace) -> int:
@@ -127,7 +143,7 @@ def _said(args: argparse.Namespace, told: Told) -> int:
 def _taken_in(args: argparse.Namespace, folder: Path) -> int:
     report = Report()
     with ExitStack() as stack:
-        target = _opened(stack, args.target, create=True)
+        target = _opened(stack, args.target, create=True, partitions=args.partitions)
         bar = stack.enter_context(Bar("import", folders.items_of(folder, args.encoding)))
         folders.taken_in(target, folder, report, encoding=args.encoding, anew=args.anew, progress=bar.advance)
     return _reported(args, report)

@@ -20,7 +20,7 @@ from calsync.accounts.scopes import BadScope
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.transfer.source import SourceError
-from calsync_storage.location import auth_url, storage_url
+from calsync_storage.location import auth_url, partitions, storage_url
 from calsync_storage.predefined import predefined
 
 Command = Callable[[argparse.Namespace], int]
@@ -66,14 +66,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 @contextmanager
 def opened(args: argparse.Namespace, *, create: bool = True) -> Iterator[Store]:
     """The store of the collections, made where there is none. Raises `StoreError` and others that are for people."""
-    with _open(args.store or _configured(args), create) as store:
+    with _open(args.store or _configured(args), create, _partitions(args)) as store:
         yield store
 
 
 @contextmanager
 def opened_for_logins(args: argparse.Namespace, *, create: bool = False) -> Iterator[Store]:
     """The store of the accounts, which may be another one (`[auth] calsync_url`)."""
-    with _open(args.store or auth_url(config.load(args.config)), create) as store:
+    with _open(args.store or auth_url(config.load(args.config)), create, _partitions(args)) as store:
         yield store
 
 
@@ -106,12 +106,16 @@ def predefined_collections(args: argparse.Namespace) -> Sequence[First] | None:
 
 
 @contextmanager
-def _open(url: str, create: bool) -> Iterator[Store]:
-    store = Store.open(url, create=create)
+def _open(url: str, create: bool, partitions: int = 0) -> Iterator[Store]:
+    store = Store.open(url, create=create, partitions=partitions)
     try:
         yield store
     finally:
         store.close()
+
+
+def _partitions(args: argparse.Namespace) -> int:
+    return 0 if args.store else partitions(config.load(args.config))
 
 
 def _configured(args: argparse.Namespace) -> str:

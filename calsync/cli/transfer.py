@@ -34,7 +34,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("path", metavar="PATH", help="Radicale's folder, a file, a folder of files, or -")
     parser.add_argument("--user", metavar="USER", help="whose it becomes; of a Radicale folder, the only user taken")
     parser.add_argument("--collection", metavar="NAME", help="where all of it goes; otherwise named after files")
-    parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be done (quotas are not looked at)")
     parser.add_argument(
         "--keep", action="store_true", help="leave items that were changed here later than in PATH, and name them"
     )

@@ -15,7 +15,8 @@ from calsync.accounts.administration import ROLES
 from calsync.accounts.names import BadName
 from calsync.accounts.passwords import BadPassword
 from calsync.cli import accounts_in, place, second_step
-from calsync.store import principals
+from calsync.cli.progress import Bar
+from calsync.store import leaving, principals, quota
 from calsync.store.engine import Store
 
 #: Who does it, in the audit trail.
@@ -70,7 +71,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="remove a user's account; calendars stay unless --purge",
         description="Removes the account with its app passwords, web sessions, second factors and groups. With --purge "
         "all calendars and address books go too, with their history and trash, and the name is taken out of the audit "
-        "trail. Backups, and a journal if there is one, keep what they have.",
+        "trail and all of it out of the journal. Backups, and copies of the store that a restore or an upgrade has left "
+        "beside it, keep what they have. The server may run meanwhile; one that is broken off can be done again.",
     )
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="do not ask")
@@ -192,18 +194,19 @@ def _remove(args: argparse.Namespace) -> int:
             _purge(logins, account.name)
     what = "the account; calendars and address books are kept"
     if args.purge:
-        what = "the account and all that was stored; backups and a journal keep what they have"
+        what = "the account and all that was stored; backups keep what they have"
     _say(args, f"removed {account.name}: {what}", {"name": account.name, "purged": args.purge})
     return 0
 
 
 def _purge(store: Store, name: str) -> None:
     """Of a store of logins that is not that of the collections, the principal alone goes."""
-    with store.write() as tx:
-        tx.actor = ACTOR
+    with store.read() as tx:
         principal = principals.find(tx, name)
-        if principal:
-            principals.delete(tx, principal)
+        held = quota.used(tx, principal.id).items if principal else 0
+    if principal:
+        with Bar("remove", held) as bar:
+            leaving.remove(store, principal, ACTOR, bar.advance)
 
 
 def _known(accounts: Accounts, name: str) -> Account:

@@ -14,7 +14,7 @@ from calsync.store import mending, verify
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.store.mending import Mended
-from calsync.store.verify import Problem
+from calsync.store.verify import Kind, Problem
 
 _CLEAN, _PROBLEMS, _COULD_NOT = 0, 1, 2
 
@@ -69,6 +69,9 @@ def _run(store: Store, args: argparse.Namespace) -> int:
             if not args.repair:
                 bar.clear()
                 _tell(args, problem, None)
+    if args.repair and found and args.users:
+        # Whoever mends what is one user's has to know whether the file can be trusted.
+        found += [Problem("", text, Kind.DATABASE) for text in store.problems()]
     left = len(found)
     if args.repair and found:
         for one in mending.mend(store, found, copies=list(map(Path, args.copies)), dry_run=args.dry_run):

@@ -143,8 +143,9 @@ class Listing:
     """The items of one collection, as responses.
 
     `data` allows calendar-data and address-data (reports only); `needs_octets` says whether rows must come with their
-    bodies. Compiled once a collection: names → renderers and a template; a row whose set differs from the template's (a
-    property it lacks, dead properties) is written out by hand.
+    bodies, `beside` whether something is asked for that the owner's counter does not count (locks). Compiled once a
+    collection: names → renderers and a template; a row whose set differs from the template's (a property it lacks, dead
+    properties) is written out by hand.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class Listing:
         self._minimal = scope.prefer.return_minimal
         self._names_only = wanted.wanted is Wanted.PROPNAME
         self._all = wanted.wanted is not Wanted.PROP
-        self.needs_octets = False
+        self.needs_octets = self.beside = False
         self._found: list[tuple[str, RowRender]] = []
         self._other: list[str] = []
         if self._names_only:
@@ -184,6 +185,7 @@ class Listing:
         elif one.row is not None:
             self._found.append((name, one.row))
         elif one.listed is not None:
+            self.beside = True
             container = Resource(Kind(self._collection.kind), self._path, self._principal, self._collection)
             self._found.append((name, one.listed(self._scope, container)))
         elif one.render is not None:
@@ -206,6 +208,8 @@ class Listing:
                 try:
                     octets[place] = items.checked(row, bodies.get(row.id))
                 except Damaged as error:
+                    if self._scope.tx.replica:
+                        raise  # the database itself may have it whole
                     logger.error("%s", error)
                     damaged[place] = response_status(hrefs[place], 500)
         dead: Mapping[int, Mapping[str, str]] = {}

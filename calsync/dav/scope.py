@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from calsync.accounts import rows as accounts
 from calsync.dav.access import Access
@@ -17,6 +17,7 @@ from calsync.store.engine import Transaction
 from calsync.store.names import folded
 from calsync.store.principals import Principal
 from calsync.store.quota import Amounts
+from calsync.store.replicas import Seen
 from calsync.webdav import headers, urls
 from calsync.webdav.errors import NotFound
 from calsync.webdav.requests import Property, PropertyRequest
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from calsync.dav.registry import LiveProperty
 
     Looked = Sequence[tuple[Property, LiveProperty | None, bool, bytes]]
+
+Result = TypeVar("Result")
 
 
 class Scope:
@@ -70,6 +73,18 @@ class Scope:
                 yield tx
             finally:
                 self._tx = previous
+
+    def read_since(self, seen: Seen, work: Callable[[Transaction], Result]) -> Result:
+        """What `work` gives in a short read, perhaps of a replica (`Store.read_since`); inside it `tx` is set."""
+
+        def inside(tx: Transaction) -> Result:
+            previous, self._tx = self._tx, tx
+            try:
+                return work(tx)
+            finally:
+                self._tx = previous
+
+        return self.context.store.read_since(seen, inside)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:

@@ -9,6 +9,8 @@ from calsync.ical.budget import Budget, BudgetExceeded
 from calsync.ical.extent import Extent
 from calsync.ical.instants import MAX_INSTANT, Resolver, read_times
 from calsync.ical.lines import Component
+from calsync.ical.recurrence import MAX_DATES
+from calsync.ical.series import Series
 
 Span = tuple[int, int]
 Bounds = tuple[Extent, tuple[Span, ...] | None]
@@ -41,13 +43,16 @@ def bounds(
         return whole._replace(last=MAX_INSTANT), None
     if any("DTSTART" not in master.index and "DUE" not in master.index for master in masters):
         return whole, None  # tasks without a date (RFC 4791 §9.9): nothing says when they recur
-    first, last, _, floating = recur.first_last(calendar, budget=budget)
+    series = _all_series(calendar)
+    first, last, _, floating = recur.first_last(calendar, budget=budget, series=series)
     floating = floating or whole.floating
     # What has no length lasts a second here.
     extent = Extent(min(whole.first, first), max(whole.last, min(last + 1, MAX_INSTANT)), floating)
+    if series is None:
+        return extent, None
     slack = _SLACK if floating else 0
     try:
-        found = recur.occurrences(calendar, window[0] - slack, window[1] + slack, budget=budget)
+        found = recur.instances(series, window[0] - slack, window[1] + slack, budget)
     except BudgetExceeded:
         return extent, None
     early = int(masters[0].name == "VTODO")  # the DUE of a task may equal the end of a range, and its start the begin
@@ -55,13 +60,22 @@ def bounds(
     return extent, tuple(sorted(spans))
 
 
+def _all_series(calendar: Component) -> list[Series] | None:
+    try:
+        return recur.all_series(calendar)
+    except BudgetExceeded:
+        return None
+
+
 def _is_understood(masters: list[Component], resolve: Resolver) -> bool:
     """Look at rules and dates; False for a rule by another calendar (RFC 7529), as Apple's clients can make."""
     understood = True
     for master in masters:
         for name in ("RDATE", "EXDATE"):
-            for line in master.all(name):
-                read_times(line, resolve)
+            lines = master.all(name)
+            if sum([line.value.count(",") + 1 for line in lines]) <= MAX_DATES:  # of more, none is ever looked at
+                for line in lines:
+                    read_times(line, resolve)
         for name in ("RRULE", "EXRULE"):
             for line in master.all(name):
                 try:

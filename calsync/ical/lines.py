@@ -7,6 +7,7 @@ UTF-8 letter. What is between BEGIN and END is not judged here: `validate` does 
 
 from __future__ import annotations
 
+import codecs
 import itertools
 import re
 from collections.abc import Iterator
@@ -14,6 +15,13 @@ from functools import lru_cache
 
 MAX_DEPTH = 50
 """Components within components; real objects need three (VCALENDAR, VTIMEZONE, DAYLIGHT)."""
+
+MANY_LINES = 20_000
+"""Content lines of one object, beside one for every hundred octets; a meeting of 200, moved 80 times, has as many.
+
+A line costs some 300 octets of memory while it is read, however short it is. So text of tiny lines is bounded here, and
+what reads a text that is not `crowded` stays near its size.
+"""
 
 BOM = b"\xef\xbb\xbf"
 
@@ -28,11 +36,13 @@ _LINES = re.compile(
     rb"((?<![^\r\n])([A-Za-z0-9_.\-]++)(?:;[^:\r\n]*+(?:[\r\n]++[ \t][^:\r\n]*+)*+)?+"
     rb":[^\r\n]*+(?:[\r\n]++[ \t][^\r\n]*+)*+[\r\n]*+)"
 )
+_UTF8 = codecs.getincrementaldecoder("utf-8")
+_PIECE = 1 << 16
 _LOGICAL = re.compile(rb"[^\r\n]++(?:[\r\n]++[ \t][^\r\n]*+)*+[\r\n]*+")
 _PREFIX = re.compile(rb"(?:\xef\xbb\xbf)?+[\r\n]*+(?:[ \t]++[\r\n]++)*+")
 _FOLD = re.compile(rb"[\r\n]+[ \t]")
 _NAMED = re.compile(rb"([A-Za-z0-9_.\-]+)(?:;[^:]*)?:")
-_QUOTED_PRINTABLE = re.compile(rb"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:].*=\Z", re.IGNORECASE | re.DOTALL)
+_QUOTED_PRINTABLE = re.compile(rb"[^:]*;(?:ENCODING=)?QUOTED-PRINTABLE[;:]", re.IGNORECASE)
 
 _HEAD = re.compile(r'[^;:]*+(?:;[^":;]*+(?:"[^"]*+"[^":;]*+)*+)*+:')
 _PARAM = re.compile(r';([^";=]*+)(=?+)((?:[^";]++|"[^"]*+")*+)')
@@ -167,20 +177,20 @@ def _param_values(text: str) -> Iterator[str]:
 class Component:
     """What stands between a BEGIN and its END. `start` and `end` are offsets that hold both of these lines."""
 
-    __slots__ = ("_index", "_lines", "_source", "components", "end", "name", "start", "tokens")
+    __slots__ = ("_index", "_lines", "_source", "_tokens", "components", "end", "name", "start")
 
     name: str
     components: list[Component]
     start: int
     end: int
-    tokens: list[Token]
+    _tokens: list[Token] | None
 
     def __init__(self, name: str, source: bytes, start: int) -> None:
         self.name = name
         self.components = []
         self.start = start
         self.end = start
-        self.tokens = []
+        self._tokens = []
         self._source = source
         self._lines: list[Line] | None = None
         self._index: dict[str, list[Line]] | None = None
@@ -193,9 +203,18 @@ class Component:
     @property
     def lines(self) -> list[Line]:
         """Its own content lines in order, without those of the components inside."""
-        if self._lines is None:
-            self._lines = [Line(token) for token in self.tokens]
-        return self._lines
+        lines = self._lines
+        if lines is None:
+            lines = self._lines = [Line(token) for token in self._tokens or ()]
+            self._tokens = None  # they hold the same, and so much memory again
+        return lines
+
+    @property
+    def tokens(self) -> list[Token]:
+        """The same, for who needs them no closer."""
+        if self._tokens is None:
+            return [(line.raw, f"{line.group}.{line.name}".removeprefix(".").encode()) for line in self.lines]
+        return self._tokens
 
     @property
     def index(self) -> dict[str, list[Line]]:
@@ -235,15 +254,23 @@ class Component:
 
 
 class Document:
-    """The top-level components of a text. `tokens` joined after `prefix` are the text again."""
+    """The top-level components of a text."""
 
-    __slots__ = ("components", "octets", "prefix", "tokens")
+    __slots__ = ("components", "octets")
 
-    def __init__(self, octets: bytes, prefix: bytes, tokens: list[Token], components: tuple[Component, ...]) -> None:
+    def __init__(self, octets: bytes, components: tuple[Component, ...]) -> None:
         self.octets = octets
-        self.prefix = prefix
-        self.tokens = tokens
         self.components = components
+
+    @property
+    def prefix(self) -> bytes:
+        """What stands before the first content line."""
+        return self.octets[: _first_line(self.octets)]
+
+    @property
+    def tokens(self) -> list[Token]:
+        """All content lines, cut anew; their octets joined after `prefix` are the text again."""
+        return _cut(self.octets, _first_line(self.octets))
 
 
 def scan(octets: bytes) -> Document:
@@ -253,14 +280,21 @@ def scan(octets: bytes) -> Document:
     END do not match, something stands outside of them, or components are nested deeper than MAX_DEPTH.
     """
     _check_utf8(octets)
+    position = _first_line(octets)
+    return Document(octets, tuple(_assemble(octets, _cut(octets, position), position)))
+
+
+def _first_line(octets: bytes) -> int:
     found = _PREFIX.match(octets)
-    position = found.end() if found else 0
-    prefix = octets[:position]
-    tokens: list[Token] = _LINES.findall(octets[position:])
+    return found.end() if found else 0
+
+
+def _cut(octets: bytes, position: int) -> list[Token]:
+    tokens: list[Token] = _LINES.findall(octets[position:] if position else octets)
     # The quick expression steps over what it does not know; then the octets do not add up.
     if position + sum([len(token[0]) for token in tokens]) != len(octets):
         tokens = list(_slow_tokens(octets, position))
-    return Document(octets, prefix, tokens, tuple(_assemble(octets, tokens, position)))
+    return tokens
 
 
 def _assemble(octets: bytes, tokens: list[Token], position: int) -> list[Component]:
@@ -277,7 +311,7 @@ def _assemble(octets: bytes, tokens: list[Token], position: int) -> list[Compone
                 stack.append(component)
                 if len(stack) > MAX_DEPTH:
                     raise _error(octets, position, f"components nested deeper than {MAX_DEPTH}")
-                append = component.tokens.append
+                append = component.tokens.append  # nobody has asked for its lines yet
             else:
                 if not stack or stack[-1].name != kind:
                     expected = f"END:{stack[-1].name} expected" if stack else "nothing was begun"
@@ -303,23 +337,24 @@ _kind = lru_cache(maxsize=1024)(_read_kind)
 
 def _slow_tokens(octets: bytes, position: int) -> Iterator[Token]:
     """Tokens of a text with oddities: a fold inside a name, a byte order mark or blanks amid, soft line breaks."""
-    held: Token | None = None
+    held: list[bytes] = []
+    name, before, is_quoted_printable = b"", b"", False
     for match in _LOGICAL.finditer(octets, position):
         raw = match[0]
         line = unfold(raw.rstrip(b"\r\n")).removeprefix(BOM)
         named = _NAMED.match(line)
         if named is not None:
-            if held is not None:
-                yield held
-            held = raw, named[1]
-        elif not line.strip():
-            held = (raw, b"") if held is None else (held[0] + raw, held[1])
-        elif held is not None and _QUOTED_PRINTABLE.match(unfold(held[0].rstrip(b"\r\n"))):
-            held = held[0] + raw, held[1]  # vCard 2.1's soft line break, which some write into version 3.0
+            if held:
+                yield b"".join(held), name
+            held, name = [raw], named[1]
+            is_quoted_printable = _QUOTED_PRINTABLE.match(line) is not None
+        elif not line.strip() or (is_quoted_printable and before.endswith(b"=")):
+            held.append(raw)  # also vCard 2.1's soft line break, which some write into version 3.0
         else:
             raise _error(octets, match.start(), "neither a name nor a colon")
-    if held is not None:
-        yield held
+        before = line
+    if held:
+        yield b"".join(held), name
 
 
 def _check_utf8(octets: bytes) -> None:
@@ -332,7 +367,13 @@ def _check_utf8(octets: bytes) -> None:
 
 def _is_utf8(octets: bytes) -> bool:
     try:
-        octets.decode()
+        if len(octets) < _PIECE:
+            octets.decode()
+        else:  # a single letter of four octets would make all others as large
+            decoder = _UTF8()
+            for start in range(0, len(octets), _PIECE):
+                decoder.decode(octets[start : start + _PIECE])
+            decoder.decode(b"", True)
     except UnicodeDecodeError:
         return False
     return True
@@ -341,6 +382,18 @@ def _is_utf8(octets: bytes) -> bool:
 def _error(octets: bytes, position: int, reason: str) -> ScanError:
     before = octets[:position].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return ScanError(reason, before.count(b"\n") + 1)
+
+
+def crowded(octets: bytes) -> str:
+    """Why a text has too many content lines to be read as one object; empty where it has not."""
+    if len(octets) < 2 * MANY_LINES:
+        return ""
+    most = MANY_LINES + len(octets) // 100
+    if octets.count(b"\n") + octets.count(b"\r") < most:
+        return ""
+    if next(itertools.islice(_LOGICAL.finditer(octets), most, None), None) is None:
+        return ""
+    return f"more than {most} content lines in {len(octets)} octets: divide it into several objects"
 
 
 def unfold(octets: bytes) -> bytes:

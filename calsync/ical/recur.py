@@ -7,6 +7,7 @@ recurring instances too: §3.3.10 would drop the skipped ones, which no calendar
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, tzinfo
 from typing import Final
 
@@ -25,6 +26,7 @@ __all__ = [
     "Occurrence",
     "all_series",
     "first_last",
+    "instances",
     "notes",
     "occurrences",
 ]
@@ -52,9 +54,14 @@ def occurrences(
 
     Tasks and journals without any date are not here: `ranges` knows when they match.
     """
+    return instances(all_series(calendar, floating_zone), start, end, budget)
+
+
+def instances(every: Iterable[Series], start: int, end: int, budget: Budget = DEFAULT_BUDGET) -> list[Occurrence]:
+    """The same for series that were read before."""
     meter = Meter(budget)
     found: list[Occurrence] = []
-    for series in all_series(calendar, floating_zone):
+    for series in every:
         found += series.between(start, end, meter)
     found.sort(key=_by_start)
     return found
@@ -64,12 +71,14 @@ def _by_start(occurrence: Occurrence) -> tuple[int, int]:
     return occurrence.start, occurrence.end
 
 
-def first_last(calendar: Component, *, budget: Budget = DEFAULT_BUDGET) -> tuple[int, int, bool, bool]:
+def first_last(
+    calendar: Component, *, budget: Budget = DEFAULT_BUDGET, series: list[Series] | None = None
+) -> tuple[int, int, bool, bool]:
     """First and last instant of an object, whether it recurs, and whether any of its times is floating or all-day.
 
     As in `extent`, nothing matches a range outside of `first < end and last > start`, and wall times are read as UTC.
-    `last` is MAX_INSTANT for a rule without end or one that costs more than the budget, and what EXDATE took from the
-    end may still count.
+    `series`: those of the object, where they were read before. `last` is MAX_INSTANT for a rule without end or one
+    that costs more than the budget, and what EXDATE took from the end may still count.
     """
     resolve = zones.resolver(calendar)
     meter = Meter(budget)
@@ -82,16 +91,16 @@ def first_last(calendar: Component, *, budget: Budget = DEFAULT_BUDGET) -> tuple
                 extents.append(ALWAYS)
     recurring = False
     try:
-        found = all_series(calendar)
+        found = all_series(calendar) if series is None else series
     except BudgetExceeded:
         found = []
         recurring = True
         extents.append(ALWAYS)
-    for series in found:
-        if series.recurring:
+    for one in found:
+        if one.recurring:
             recurring = True
-            first = min([start for start, _ in series.dates], default=MAX_INSTANT)
-            extents.append(Extent(first, series.last(meter) + 1, False))
+            first = min([start for start, _ in one.dates], default=MAX_INSTANT)
+            extents.append(Extent(first, one.last(meter) + 1, False))
     whole = union(extents) if extents else ALWAYS
     return whole.first, min(whole.last, MAX_INSTANT), recurring, whole.floating
 

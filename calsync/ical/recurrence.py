@@ -25,7 +25,8 @@ from calsync.ical.timing import Length, Timing, timing, wall_in
 
 _RECURRENCE: Final = frozenset({"RRULE", "RDATE", "EXDATE", "EXRULE"})
 _MAX_RULES: Final = 16  # RFC 5545 §3.8.5.3: more than one SHOULD NOT be
-_MAX_DATES: Final = 20_000
+MAX_DATES: Final = 20_000
+"""RDATEs or EXDATEs of one component that are read; of more nobody knows the instances."""
 _MAX_OVERRIDES: Final = 10_000
 _RULE_ALONE: Final = frozenset({"RRULE"})
 
@@ -178,8 +179,8 @@ class _Reader:
 
     def _values(self, name: str) -> Iterator[Time | Period]:
         lines = self._lines(name)
-        if sum([line.value.count(",") + 1 for line in lines]) > _MAX_DATES:
-            raise BudgetExceeded(f"more than {_MAX_DATES} {name}")
+        if sum([line.value.count(",") + 1 for line in lines]) > MAX_DATES:
+            raise BudgetExceeded(f"more than {MAX_DATES} {name}")
         for line in lines:
             try:
                 yield from read_times(line, self.resolve)

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from calsync.ical.lines import Component, Document, ScanError, scan, unescape, unfold
+from calsync.ical.lines import Component, Document, ScanError, crowded, scan, unescape, unfold
 
 VALID_CALENDAR_DATA: Final = "valid-calendar-data"
 VALID_CALENDAR_OBJECT: Final = "valid-calendar-object-resource"
@@ -118,6 +118,8 @@ def _text(octets: bytes, condition: str) -> Document:
         position, code = (found.start(), found[0][0]) if found else (0, 0)
         line = octets.count(b"\n", 0, position) + 1
         raise Refused(condition, f"line {line}: control character 0x{code:02X}")
+    if reason := crowded(octets):
+        raise Refused(condition, reason)
     try:
         document = scan(octets)
     except ScanError as error:

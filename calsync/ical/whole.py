@@ -1,19 +1,22 @@
 """Whole collections as one text: a calendar or an address book cut into objects, and put together from them.
 
-A text of any size is walked by its BEGIN and END lines alone; each component is scanned by itself, so one that is
-damaged costs nobody else its place and memory stays near the size of the text.
+A text of any size is walked by its BEGIN and END lines alone; of a component only its place is kept, and each is
+scanned by itself. So one that is damaged costs nobody else its place, and memory stays near the size of the text.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Final, NamedTuple
 
 from calsync.ical import zones
 from calsync.ical.facts import tzids
-from calsync.ical.lines import Component, Line, ScanError, escape, fold, scan, unescape, unfold
+from calsync.ical.lines import Component, Line, ScanError, crowded, escape, fold, scan, unescape, unfold
 from calsync.ical.validate import KINDS
 
 PRODID: Final = "-//calsync//calsync//EN"
@@ -25,6 +28,7 @@ _CALENDAR_PROPERTIES: Final = frozenset(
 # None of these stands within another component: where one begins, the one before was not ended.
 _UNNESTED: Final = KINDS | {"VTIMEZONE", "VCALENDAR"}
 _MARK = re.compile(rb"\n(?:\xef\xbb\xbf)?((?i:BEGIN|END))[ \t]*:([^\n]*)")
+_FIRST_MARK = re.compile(_MARK.pattern.removeprefix(rb"\n"))
 _NAMES_ZONE = re.compile(rb";TZID=", re.IGNORECASE)
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _TZID = re.compile(rb"[\r\n]TZID[^:\r\n]*:([^\r\n]*(?:[\r\n]+[ \t][^\r\n]*)*)")
@@ -39,17 +43,28 @@ class Rejected:
     octets: bytes
 
 
-class _Part(NamedTuple):
-    name: str
-    octets: bytes
-
-
 @dataclass(slots=True)
 class _Calendar:
-    """One VCALENDAR: its components in order, and what stands between them."""
+    """One VCALENDAR: names and places of its components in order, and places of what stands between them."""
 
-    parts: list[_Part] = field(default_factory=list)
-    header: list[bytes] = field(default_factory=list)
+    source: bytes
+    names: list[str] = field(default_factory=list)
+    places: array[int] = field(default_factory=lambda: array("Q"))
+    between: array[int] = field(default_factory=lambda: array("Q"))
+
+    def add(self, name: str, start: int, end: int) -> None:
+        self.names.append(intern(name))
+        self.places.extend((start, end))
+
+    def octets(self, number: int) -> bytes:
+        return self.source[self.places[2 * number] : self.places[2 * number + 1]]
+
+    def parts(self) -> Iterator[tuple[str, bytes]]:
+        return ((name, self.octets(number)) for number, name in enumerate(self.names))
+
+    def header(self) -> Iterator[bytes]:
+        ends = iter(self.between)
+        return (self.source[start:end] for start, end in zip(ends, ends, strict=True) if start < end)
 
 
 class _Mark(NamedTuple):
@@ -65,13 +80,16 @@ def split_calendar(octets: bytes) -> list[bytes | Rejected]:
     Each has the VERSION, PRODID and CALSCALE lines of its source and the VTIMEZONEs it names; METHOD and what describes
     the calendar are left out. All lines kept are verbatim, and a text that is one plain object comes back as it is.
     """
-    calendars, found = _calendars(octets)
+    stray: list[Rejected] = []
     result: list[bytes | Rejected] = []
-    for calendar in calendars:
+    count = 0
+    for calendar in _calendars(octets, stray):
         result += _split_one(calendar)
-    if len(calendars) == 1 and len(result) == 1 and isinstance(result[0], bytes) and not found and _is_plain(octets):
+        count += 1
+    if count == 1 and len(result) == 1 and isinstance(result[0], bytes) and not stray and _is_plain(octets):
         return [octets]
-    return result + found
+    result += stray
+    return result
 
 
 def split_cards(octets: bytes) -> list[bytes | Rejected]:
@@ -116,7 +134,7 @@ def join_calendar(
     for octets in objects:
         body = _upper_case_body(octets)
         if body is None:
-            parts = (part for calendar in _calendars(octets)[0] for part in calendar.parts)
+            parts = (part for calendar in _calendars(octets, []) for part in calendar.parts())
             yield b"".join(_ended(octets) for name, octets in parts if name != "VTIMEZONE" or _is_new(octets, zones))
         else:
             yield _without_known_zones(body, zones)
@@ -153,7 +171,7 @@ def _own(calendar: Component) -> list[bytes]:
 def calendar_properties(octets: bytes) -> dict[str, str]:
     """What a whole calendar says of itself: texts of X-WR-CALNAME, X-WR-CALDESC and their like that are there."""
     found: dict[str, str] = {}
-    for calendar in _calendars(octets)[0]:
+    for calendar in _calendars(octets, []):
         for line in _header_lines(calendar):
             if line.name in _CALENDAR_PROPERTIES:
                 found.setdefault(line.name, unescape(line.value))
@@ -199,41 +217,52 @@ def _is_new(zone: bytes, zones: set[bytes]) -> bool:
 
 
 def _split_one(calendar: _Calendar) -> Iterator[bytes | Rejected]:
-    header = [line.raw.rstrip(b"\r\n") + b"\r\n" for line in _header_lines(calendar) if line.name in _KEPT_HEADER]
-    names = {line.name for line in _header_lines(calendar)}
+    lines = _header_lines(calendar)
+    header = [line.raw.rstrip(b"\r\n") + b"\r\n" for line in lines if line.name in _KEPT_HEADER]
+    names = {line.name for line in lines}
     if "VERSION" not in names:
         header.insert(0, b"VERSION:2.0\r\n")
     if "PRODID" not in names:
         header.append(fold(f"PRODID:{PRODID}"))
-    zones: dict[str, bytes] = {}
-    groups: dict[tuple[str, str], list[bytes]] = {}
-    named: dict[tuple[str, str], dict[str, None]] = {}  # the time zones of each group
+    zones: dict[str, int] = {}
+    groups: dict[tuple[str, str], list[int]] = {}
+    named: dict[tuple[str, str], tuple[str, ...]] = {}  # the time zones of each group that names some
     rejected: list[Rejected] = []
-    for name, octets in calendar.parts:
+    for number, (name, octets) in enumerate(calendar.parts()):
         try:
-            (component,) = scan(octets).components
+            component = _one(octets)
         except ScanError as error:
-            rejected.append(Rejected("", f"{name[:40]}, {error}", octets))
+            rejected.append(Rejected("", intern(f"{name[:40]}, {error}"), octets))
             continue
         uid = component.text("UID") or ""
         if name == "VTIMEZONE":
-            zones.setdefault((component.text("TZID") or "").strip(), octets)
+            zones.setdefault((component.text("TZID") or "").strip(), number)
         elif not uid.strip():
-            rejected.append(Rejected("", f"{name[:40]} without UID", octets))
+            rejected.append(Rejected("", intern(f"{name[:40]} without UID"), octets))
         else:
-            groups.setdefault((name, uid), []).append(octets)
-            named.setdefault((name, uid), {}).update(dict.fromkeys(_zones_named(component)))
+            key = (name, uid)
+            groups.setdefault(key, []).append(number)
+            if found := (*named.get(key, ()), *_zones_named(component)):
+                named[key] = tuple(dict.fromkeys(found))
     for key, parts in groups.items():
         yield b"".join(
             [
                 b"BEGIN:VCALENDAR\r\n",
                 *header,
-                *(_ended(zones[tzid]) for tzid in named[key] if tzid in zones),
-                *map(_ended, parts),
+                *(_ended(calendar.octets(zones[tzid])) for tzid in named.get(key, ()) if tzid in zones),
+                *(_ended(calendar.octets(number)) for number in parts),
                 b"END:VCALENDAR\r\n",
             ]
         )
     yield from rejected
+
+
+def _one(octets: bytes) -> Component:
+    """The only component of a text. Raises ScanError."""
+    if reason := crowded(octets):
+        raise ScanError(reason, 1)
+    (component,) = scan(octets).components
+    return component
 
 
 def _zones_named(component: Component) -> Iterator[str]:
@@ -244,7 +273,7 @@ def _zones_named(component: Component) -> Iterator[str]:
 
 def _is_plain(octets: bytes) -> bool:
     try:
-        (calendar,) = scan(octets).components
+        calendar = _one(octets)
     except ScanError:
         return False
     return calendar.index.keys() <= _KEPT_HEADER
@@ -252,16 +281,13 @@ def _is_plain(octets: bytes) -> bool:
 
 def _header_lines(calendar: _Calendar) -> list[Line]:
     try:
-        document = scan(b"".join([b"BEGIN:VCALENDAR\r\n", *map(_ended, calendar.header), b"END:VCALENDAR\r\n"]))
+        return _one(b"".join([b"BEGIN:VCALENDAR\r\n", *map(_ended, calendar.header()), b"END:VCALENDAR\r\n"])).lines
     except ScanError:
         return []
-    return document.components[0].lines
 
 
-def _calendars(octets: bytes) -> tuple[list[_Calendar], list[Rejected]]:
-    """The VCALENDARs of a text, and what stands outside of them."""
-    calendars: list[_Calendar] = []
-    stray: list[Rejected] = []
+def _calendars(octets: bytes, stray: list[Rejected]) -> Iterator[_Calendar]:
+    """The VCALENDARs of a text, each when it has ended; what stands outside of them goes to `stray`."""
     calendar: _Calendar | None = None
     name, start, nested = "", 0, 0  # the component that is open, if any
     after = 0  # up to here all is told
@@ -271,53 +297,54 @@ def _calendars(octets: bytes) -> tuple[list[_Calendar], list[Rejected]]:
                 if nested:
                     nested -= 1
                     continue
-                calendar.parts.append(_Part(name, octets[start:end]))
+                calendar.add(name, start, end)
                 name, after = "", end
                 continue
             if word not in _UNNESTED or not (begins or word == "VCALENDAR"):
                 nested += begins and word == name
                 continue
-            calendar.parts.append(_Part(name, octets[start:at]))  # without its END: found out when it is scanned
+            calendar.add(name, start, at)  # without its END: found out when it is scanned
             name, after = "", at
         if calendar is None:
             if begins and word == "VCALENDAR":
                 stray += _stray(octets[after:at])
-                calendar = _Calendar()
-                calendars.append(calendar)
+                calendar = _Calendar(octets)
                 after = end
             continue
-        calendar.header.append(octets[after:at])
+        calendar.between.extend((after, at))
         after = end
         if word == "VCALENDAR":
-            calendar = None
-            if begins:
-                calendar = _Calendar()
-                calendars.append(calendar)
+            yield calendar
+            calendar = _Calendar(octets) if begins else None
         elif begins:
             name, start, nested = word, at, 0
     if calendar is None:
         stray += _stray(octets[after:])
     elif name:
-        calendar.parts.append(_Part(name, octets[start:]))
+        calendar.add(name, start, len(octets))
     else:
-        calendar.header.append(octets[after:])
-    return calendars, stray
+        calendar.between.extend((after, len(octets)))
+    if calendar is not None:
+        yield calendar
 
 
 def _marks(octets: bytes) -> Iterator[_Mark]:
-    # A line feed for each carriage return: offsets stay, and every line begins behind a line feed.
-    text = b"\n" + (octets.replace(b"\r", b"\n") if b"\r" in octets else octets)
-    for match in _MARK.finditer(text):
+    # A line feed for each carriage return: offsets stay, and every line but the first begins behind a line feed.
+    text = octets.replace(b"\r", b"\n") if b"\r" in octets else octets
+    first = _FIRST_MARK.match(text)
+    for match in itertools.chain(() if first is None else (first,), _MARK.finditer(text)):
         name = match[2].strip().decode(errors="replace").upper()
-        end = _LINE_ENDS.match(octets, match.end() - 1)
-        yield _Mark(len(match[1]) == 5, name, match.start(1) - 1, end.end() if end else match.end() - 1)
+        end = _LINE_ENDS.match(octets, match.end())
+        yield _Mark(len(match[1]) == 5, name, match.start(1), end.end() if end else match.end())
 
 
 def _judge_card(octets: bytes) -> bytes | Rejected:
     try:
+        if reason := crowded(octets):
+            raise ScanError(reason, 1)
         scan(octets)
     except ScanError as error:
-        return Rejected("", str(error), octets)
+        return Rejected("", intern(str(error)), octets)
     return octets
 
 

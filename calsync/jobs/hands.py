@@ -206,7 +206,9 @@ class Hands:
 def _machine() -> str:
     """Where process numbers mean what they mean here; empty where that cannot be told."""
     try:
-        return f"{Path('/etc/machine-id').read_text().strip()[:16]}/{Path('/proc/self/ns/pid').stat().st_ino}"
+        # Not the machine's id: copies of a virtual machine share that.
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().replace("-", "").strip()
+        return f"{boot[:16]}/{Path('/proc/self/ns/pid').stat().st_ino}"
     except OSError:
         return ""
 

@@ -39,9 +39,10 @@ class Taken(RuntimeError):
     """Another process does it right now."""
 
 
-def next_due(task: Task, state: State | None, stretch: float = 1.0) -> int:
-    """The instant at which a work is due. `stretch`: of its usual pause, so that servers do not go in step."""
-    if state is None or not state.done:
+def next_due(task: Task, state: State | None, stretch: float = 1.0, now: float = float("inf")) -> int:
+    """The instant at which a work is due. `stretch`: of its usual pause, so that servers do not go in step. `now`: what
+    was done later was done while the clock stood in the future, and is due."""
+    if state is None or not state.done or state.done > now:
         return 0
     pause = int(task.every * stretch)
     if state.failures:
@@ -117,7 +118,8 @@ class Keeper:
             with store.read() as tx:
                 state = leases.states(tx).get(task.name)
             now = clock.now()
-            if self._stopped.is_set() or next_due(task, state, self._stretch) > now or (state and state.until > now):
+            taken = state is not None and now < state.until <= now + LASTS
+            if self._stopped.is_set() or next_due(task, state, self._stretch, now) > now or taken:
                 continue
             try:
                 self._breathed = time.monotonic()

@@ -26,7 +26,8 @@ _KNOWN: Final = {
 
 def known(tx: Transaction) -> dict[str, str]:
     """Name → what makes it."""
-    return {name: sql for name, sql in tx.define(_KNOWN[tx.dialect]) if _of_ours(sql)}
+    # Of a table with partitions PostgreSQL says it so that those would go without.
+    return {name: sql.replace(" ON ONLY ", " ON ", 1) for name, sql in tx.define(_KNOWN[tx.dialect]) if _of_ours(sql)}
 
 
 def _of_ours(sql: str) -> bool:

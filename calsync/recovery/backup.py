@@ -23,7 +23,7 @@ from calsync import __version__
 from calsync.recovery.manifest import DATABASE, BackupError, Held, Manifest, digest
 from calsync.store import journal, principals, verify
 from calsync.store.engine import Store
-from calsync.store.errors import StoreError
+from calsync.store.errors import ReadOnly, StoreError
 from calsync.store.migrations import CHAIN
 from calsync.store.schema import collection, item
 from calsync.store.statement import Prepared
@@ -73,7 +73,8 @@ def make(store: Store, folder: Path, *, files: bool = True, say: Say = lambda _t
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(folder):
         for left in folder.glob(f"*{PARTIAL}"):
-            shutil.rmtree(left)  # of a run that was killed: whoever runs holds the lock
+            if _is_name(left.name.removesuffix(PARTIAL)):
+                shutil.rmtree(left)  # of a run that was killed: whoever runs holds the lock
         now = int(time.time())
         final = _free(folder, datetime.fromtimestamp(now, UTC).strftime(_NAME))
         partial = final.with_name(final.name + PARTIAL)
@@ -135,8 +136,14 @@ def _position(store: Store) -> tuple[str, dict[str, int]]:
     with store.read() as tx:
         if journal.folder_of(tx) is None:
             return "", {}
-    with store.write(still=True) as tx:
-        kept = journal.folder_of(tx)
+    try:
+        with store.write(still=True) as tx:
+            kept = journal.folder_of(tx)
+            return ("", {}) if kept is None else (str(kept), journal.position(kept))
+    except ReadOnly:
+        # Then nobody writes, and what may be the last copy is wanted all the more.
+        with store.read() as tx:
+            kept = journal.folder_of(tx)
         return ("", {}) if kept is None else (str(kept), journal.position(kept))
 
 
@@ -186,8 +193,9 @@ def listing(folder: Path) -> list[Known]:
     return found
 
 
-def prune(folder: Path, *, count: int | None = None, days: int | None = None) -> list[Path]:
-    """Remove what is older than the newest `count` good backups, or than `days`; the newest good one always stays."""
+def prune(folder: Path, *, count: int | None = None, days: int | None = None, made: Path | None = None) -> list[Path]:
+    """Remove what is older than the newest `count` good backups, or than `days`; the newest good one always stays, and
+    so does the one that was just `made`, whatever the clock says that it is."""
     good = [one for one in listing(folder) if one.good]
     if not good:
         return []
@@ -195,9 +203,11 @@ def prune(folder: Path, *, count: int | None = None, days: int | None = None) ->
     before = None if days is None else time.time() - days * DAY
     removed = []
     for one in listing(folder):
-        made = one.manifest.made if one.manifest is not None else one.folder.stat().st_mtime
-        if one.folder.name < oldest.folder.name and (before is None or made < before):
-            shutil.rmtree(one.folder)
+        when = one.manifest.made if one.manifest is not None else one.folder.stat().st_mtime
+        if one.folder.name < oldest.folder.name and one.folder != made and (before is None or when < before):
+            # Of what is half removed nobody shall think that it is a backup; the next run removes the rest.
+            doomed = one.folder.rename(one.folder.with_name(one.folder.name + PARTIAL))
+            shutil.rmtree(doomed)
             removed.append(one.folder)
     return removed
 

@@ -45,11 +45,13 @@ def restore_into(url: str, wish: Wish, say: Say = lambda _text: None) -> Report:
             empty = _is_new(target)
             if empty:
                 target.unlink()
-            report = restore(replace(wish, target=target), say)
-            if not wish.dry_run:
+
+            def written(report: Report) -> None:
                 say("writing the database")
                 across.read_file(connection, target)
                 report.replaced = _kept(report.replaced, wish.what, folder)
+
+            report = restore(replace(wish, target=target), say, written)
     except psycopg.Error as error:
         raise postgresql.failure(error, postgresql.shown(url)) from error
     finally:

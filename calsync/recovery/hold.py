@@ -50,7 +50,7 @@ class Held:
     def reason(self) -> str | None:
         now = time.monotonic()
         if now >= self._until:
-            with self.store.read() as tx:
+            with self.store.read(one=True) as tx:
                 self._reason = reason_of(tx)
             self._until = now + _FRESH
         return self._reason

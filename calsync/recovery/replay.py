@@ -35,7 +35,8 @@ class _Step:
 @dataclass(slots=True)
 class Journaled:
     """`states` by epoch; `restored`: which history followed on which, the oldest first. `gaps`: epoch → stretches of
-    seqs of which nothing is there. `ended`: it was given up. `counted`: epochs that its last census names."""
+    seqs of which nothing is there. `ended`: it was given up. `counted`: epochs that it names at all. `lost`: segments
+    that were there are not. `empty`: it is no journal, which was begun and never is empty."""
 
     states: dict[str, State] = field(default_factory=dict)
     restored: list[Restored] = field(default_factory=list)
@@ -45,6 +46,7 @@ class Journaled:
     ended: bool = False
     counted: set[str] = field(default_factory=set)
     lost: bool = False
+    empty: bool = False
 
     @property
     def damaged(self) -> bool:
@@ -61,7 +63,8 @@ def gather(folder: Path, seqs: Mapping[str, int], after: Mapping[str, int]) -> J
     found = Journaled()
     steps: dict[str, list[_Step]] = {}
     names = {file.name for file in journal.segments(folder)}
-    found.lost = any(name not in names for name in after)
+    found.empty = not names
+    found.lost = found.empty or any(name not in names for name in after)
     restored: list[tuple[int, Restored]] = []
     ended = begun = 0
     for written, entries in _transactions(folder, after, found):
@@ -84,6 +87,7 @@ def gather(folder: Path, seqs: Mapping[str, int], after: Mapping[str, int]) -> J
                     ended = max(ended, written.stamp)
                 case _:
                     pass
+    found.counted |= steps.keys()
     found.restored = [one for _, one in sorted(restored, key=lambda pair: pair[0])]
     found.ended = ended > begun
     begins = {one.new: one.begin for one in found.restored} | dict(seqs)

@@ -9,6 +9,8 @@ hold.
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import json
 import os
 import secrets
@@ -16,7 +18,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -28,7 +30,7 @@ from calsync.recovery import accounts, hold, replay, salvage
 from calsync.recovery.apply import ACTOR, Applying, Done
 from calsync.recovery.lines import Line, lines
 from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
-from calsync.store import journal, meta, principals, sqlite, verify
+from calsync.store import journal, meta, principals, sqlite, still, verify
 from calsync.store.engine import Store, Transaction
 from calsync.store.entries import Restored
 from calsync.store.errors import StoreError
@@ -39,10 +41,12 @@ from calsync.store.statement import Prepared
 _RENEW: Final = Prepared(
     update(principal_table).where(principal_table.c.id == bindparam("owner")).values(epoch=bindparam("fresh"))
 )
+_BEGUN: Final = f"begun{journal.SUFFIX}"  # nothing is in it; an empty folder would be taken for a missing disk
 _SHOWN: Final = 1000  # names in a report
 _BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock", "-serving")
 
 Say = Callable[[str], None]
+Then = Callable[["Report"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +107,14 @@ class Report:
             yield "ON HOLD: clients are answered 503 until you say `calsync release`"
 
 
-def restore(wish: Wish, say: Say = lambda _text: None) -> Report:
-    """Do it. Raises `BackupError`, `StoreError`, `OSError`: then the store that is there is as it was."""
+def restore(wish: Wish, say: Say = lambda _text: None, then: Then = lambda _report: None) -> Report:
+    """Do it. Raises `BackupError`, `StoreError`, `OSError`: then the store that is there is as it was.
+
+    `then` is called when the file stands in its place, and may still fail: only after it the journal knows of this.
+    """
     manifest = _checked(wish.what)
+    # Whoever has the store open has the file itself, not a link to it.
+    wish = replace(wish, target=Path(os.path.realpath(wish.target)))
     wish.target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     presence = Presence(wish.target)
     try:
@@ -113,13 +122,19 @@ def restore(wish: Wish, say: Say = lambda _text: None) -> Report:
             raise StoreError(f"store: {wish.target}: in use by another process (stop calsync first, and what uses it)")
         working = wish.target.with_name(wish.target.name + ".restoring")
         _clear(working)
+        journaling = Journaling()
         try:
             say("copying the backup")
             _copied(wish.what, working)
-            report = _brought_up(wish, manifest, working, say)
+            report = _brought_up(wish, manifest, working, journaling, say)
             if not wish.dry_run:
+                say("putting it into its place")
                 _exchange(working, wish.target, report)
+                then(report)
+                journaling.settle(report)
+                _write_note(wish.target, report)
         finally:
+            journaling.give_up()
             _clear(working)
     finally:
         presence.leave()
@@ -159,6 +174,8 @@ def _copied(what: Path, working: Path) -> None:
 def _clear(working: Path) -> None:
     for suffix in _BESIDE:
         working.with_name(working.name + suffix).unlink(missing_ok=True)
+    for copy in working.parent.glob(f"{glob.escape(working.name)}.before-*"):
+        copy.unlink()  # made before an older backup was migrated: the backup itself is still there
 
 
 # --- bringing it up to now --------------------------------------------------------------------------------------------
@@ -174,6 +191,8 @@ def _replaced(target: Path) -> Iterator[sqlite3.Connection | None]:
     try:
         with salvage.opened(target) as connection:
             yield connection
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, target) from error
     finally:
         # A reader makes them, and may not take them away.
         for path in beside:
@@ -181,7 +200,7 @@ def _replaced(target: Path) -> Iterator[sqlite3.Connection | None]:
                 path.unlink(missing_ok=True)
 
 
-def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, say: Say) -> Report:
+def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling: Journaling, say: Say) -> Report:
     report = Report(made=manifest.made if manifest else int(wish.what.stat().st_mtime))
     store = Store.open(f"sqlite:///{working}", create=False)
     try:
@@ -203,12 +222,15 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, say: Say) 
             if journaled is not None and wish.use_journal:
                 report.replayed = journaled.transactions
             report.salvaged = salvaged.readable and wish.use_salvage
-            _go_on_journaling(store, folder, report, dry_run=wish.dry_run)
+            if not wish.dry_run:
+                journaling.begin(folder, wish.target, report)
+            with store.write() as tx:
+                journal.remember(tx, journaling.aside)
             found = lines(
                 owners,
                 journaled,
                 salvaged,
-                anchored=kept is not None,
+                anchored=manifest is not None and bool(manifest.position),
                 use_journal=wish.use_journal,
                 use_salvage=wish.use_salvage,
             )
@@ -228,6 +250,7 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, say: Say) 
                 hold.hold(tx, "a restored backup: something is missing")
             else:
                 hold.release(tx)
+            journal.remember(tx, journaling.folder)
     finally:
         store.close()
     return report
@@ -239,28 +262,73 @@ def _journaled(
     if folder is None:
         report.notices.append("there is no journal ([history] journal was not set, and --journal was not given)")
         return None
-    # Only of the same folder is the position known.
-    same = manifest is not None and manifest.journal == str(folder)
     try:
-        found = replay.gather(folder, seqs, manifest.position if same and manifest is not None else {})
+        # A segment has a name that no other has, wherever the disk is mounted now.
+        found = replay.gather(folder, seqs, manifest.position if manifest is not None else {})
     except OSError as error:
         report.notices.append(f"the journal cannot be read: {folder}: {(error.strerror or str(error)).lower()}")
         return None
     report.notices += [str(fault) for fault in found.faults]
     if found.ended:
         report.notices.append(f"the journal {folder} was given up at some time since the backup")
-    if found.lost:
+    if found.empty:
+        report.notices.append(f"the journal {folder}: nothing is in it (is its disk mounted?)")
+    elif found.lost:
         report.notices.append(f"the journal {folder}: segments that were there when the backup was made are missing")
     return found
 
 
-def _go_on_journaling(store: Store, folder: Path | None, report: Report, *, dry_run: bool) -> None:
-    """What is brought over goes into the journal, too, so that this backup can be restored once more."""
-    usable = folder is not None and folder.is_dir() and os.access(folder, os.W_OK)
-    if folder is not None and not usable:
-        report.notices.append(f"the journal {folder} cannot be written: there is none until calsync serve begins one")
-    with store.write() as tx:
-        journal.remember(tx, folder if usable and not dry_run else None)
+@dataclass(slots=True)
+class Journaling:
+    """What is brought over goes into the journal, too, so that this backup can be restored once more.
+
+    Until the new store stands in its place it goes to a folder inside the journal's (`aside`): of a restore that was
+    broken off the journal must not tell, for the old store goes on.
+    """
+
+    folder: Path | None = None
+    aside: Path | None = None
+
+    def begin(self, folder: Path | None, target: Path, report: Report) -> None:
+        """Where `folder` can take it."""
+        if folder is None:
+            return
+        aside = folder / f"{target.name}.restoring"
+        try:
+            shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
+            if not journal.segments(folder):
+                raise FileNotFoundError(errno.ENOENT, "nothing is in it")
+            aside.mkdir(mode=0o700)
+            (aside / _BEGUN).touch(mode=0o600)
+            if os.geteuid() == 0:
+                os.chown(aside, folder.stat().st_uid, folder.stat().st_gid)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            report.notices.append(
+                f"the journal {folder} cannot be written ({reason}): there is none until calsync serve begins one"
+            )
+        else:
+            self.folder, self.aside = folder, aside
+
+    def settle(self, report: Report) -> None:
+        """The new store counts from now on."""
+        if self.folder is None or self.aside is None:
+            return
+        try:
+            (self.aside / _BEGUN).unlink()
+            for file in journal.segments(self.aside):
+                file.rename(self.folder / file.name)
+            _fsync(self.folder)
+        except OSError as error:
+            report.notices.append(
+                f"the journal {self.folder} does not know of this restore ({(error.strerror or str(error)).lower()}): "
+                "make a backup now"
+            )
+
+    def give_up(self) -> None:
+        """What is left goes."""
+        if self.aside is not None:
+            shutil.rmtree(self.aside, ignore_errors=True)
 
 
 def _renew(store: Store, found: list[Line]) -> None:
@@ -327,6 +395,7 @@ def _exchange(working: Path, target: Path, report: Report) -> None:
     """Put the new store in place of the old one, which keeps a name. At no moment is there none."""
     stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H%M%SZ")
     above = target if target.exists() else target.parent
+    _whole(working)
     if os.geteuid() == 0:
         os.chown(working, above.stat().st_uid, above.stat().st_gid)
     _fsync(working)
@@ -334,9 +403,28 @@ def _exchange(working: Path, target: Path, report: Report) -> None:
     report.replaced = replaced if replaced.exists() else None
     working.rename(target)
     _fsync(target.parent)
+
+
+def _whole(working: Path) -> None:
+    """See to it that all is in the file itself: a log that a full disk has left beside it would stay behind."""
+    if not still.has_log(working):
+        return
+    try:
+        with contextlib.closing(sqlite.connect(working)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, working) from error
+    if still.has_log(working):
+        raise StoreError(f"store: {working}: its log cannot be brought into it (is the disk full?)")
+
+
+def _write_note(target: Path, report: Report) -> None:
+    """For whoever wonders later. It is done already, so nothing that goes wrong here counts."""
+    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H%M%SZ")
     note = target.with_name(f"{target.name}.restored-{stamp}.txt")
-    note.write_text("".join(f"{line}\n" for line in report.lines()), encoding="utf-8")
-    note.chmod(0o600)
+    with contextlib.suppress(OSError):
+        note.touch(mode=0o600)
+        note.write_text("".join(f"{line}\n" for line in report.lines()), encoding="utf-8")
 
 
 def _kept(target: Path, stamp: str) -> Path:

@@ -102,7 +102,10 @@ class Exchange:
         self._bodiless = head.method == "HEAD"
         self._length: int | None = None
         self._sent = 0
-        self._call = Call(site.application, environ_of(head, peer, body.reader(), body.size), site.limits.batch)
+        environ = environ_of(head, peer, body.reader(), body.size)
+        if site.stopping:
+            environ["calsync.stopping"] = True
+        self._call = Call(site.application, environ, site.limits.batch)
         self._lane = Lane(writes=head.method not in READING, whose=id(peer))
         site.crew.submit(self._begin, self._begun, self._lane)
 

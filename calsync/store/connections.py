@@ -6,6 +6,7 @@ them, which a fork would not bring along.
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from calsync.store.wire import Session
 #: Seconds after which an idle connection is closed rather than used.
 _STALE: Final = 300.0
 
-#: Seconds after a failure for which nobody else tries to connect.
+#: Seconds after a failure that took as long for which nobody else tries to connect: not all threads are to hang.
 _DOWN: Final = 0.5
 
 #: What a connection is made with where the URL does not say otherwise. A server that is gone without a word (a cable, a
@@ -54,7 +55,9 @@ class Connections:
     def take(self) -> Session:
         """A connection, which is given back. Raises `psycopg.Error`, and `Busy` where none comes free."""
         if not self._free.acquire(timeout=self._patience):
-            raise Busy(f"all {self._most} connections are in use since {self._patience:.0f} s (connections=… in the URL)")
+            raise Busy(
+                f"all {self._most} connections are in use since {self._patience:.0f} s (connections=… in the URL)"
+            )
         try:
             return self._ready()
         except BaseException:
@@ -68,7 +71,9 @@ class Connections:
                 idle = self._idle.pop()  # a list's pop and append are atomic
             except IndexError:
                 return self._made()
-            if idle.used > oldest:
+            # A server that stops or restarts has closed it; nothing else is ever said to an idle connection.
+            silent = not _said(idle)
+            if silent and idle.used > oldest:
                 return idle
             idle.close()
 
@@ -76,6 +81,7 @@ class Connections:
         down = self._down
         if down is not None and time.monotonic() < down[0]:
             raise psycopg.OperationalError(str(down[1]))
+        began = time.monotonic()
         try:
             made = Session.connect(**self._options, autocommit=True)
             try:
@@ -84,7 +90,9 @@ class Connections:
                 made.close()
                 raise
         except psycopg.Error as error:
-            self._down = time.monotonic() + _DOWN, error
+            ended = time.monotonic()
+            if ended - began > _DOWN:
+                self._down = ended + _DOWN, error
             raise
         self._down = None
         return made
@@ -110,3 +118,10 @@ class Connections:
         made.__dict__.update(self.__dict__)
         made._idle, made._free, made._down = [], threading.BoundedSemaphore(self._most), None
         return made
+
+
+def _said(session: Session) -> bool:
+    """Whether something, or an end, has come from the server since the last answer."""
+    watched = select.poll()
+    watched.register(session.pgconn.socket, select.POLLIN)
+    return bool(watched.poll(0))

@@ -32,6 +32,8 @@ from calsync.store.entries import Entry
 from calsync.store.errors import Again, StoreError
 from calsync.store.journal import Journal
 from calsync.store.occurrences import Window
+from calsync.store.replicas import Replicas, Seen
+from calsync.store.serving import Presence
 from calsync.store.statement import Prepared
 
 logger = logging.getLogger("calsync.store")
@@ -77,7 +79,7 @@ class Backend(Protocol):
     def failures(self) -> tuple[type[Exception], ...]: ...
     def failure(self, error: Exception) -> StoreError: ...
     def lost(self, connection: Any) -> bool: ...
-    def snapshot(self) -> AbstractContextManager[Connection]: ...
+    def snapshot(self, *, one: bool = False) -> AbstractContextManager[Connection]: ...
     def exclusive(self, *, alone: bool, still: bool) -> AbstractContextManager[Connection]: ...
     def backup(self, target: Path) -> None: ...
     def problems(self) -> list[str]: ...
@@ -95,6 +97,7 @@ class Transaction:
     what else the journal shall say; `journal`: its folder as the store has it, None for none;
     `quota`: what `calsync.store.quota` keeps there where somebody has one, None where what is written has no bounds.
     `seen`: owner → its counter when something of the owner was first read here; `locked`: owners whose rows are held.
+    `replica`: whether it is one of a copy that follows the database (`calsync.store.replicas`).
     Every method raises `StoreError` or one of its kin where the database fails.
     """
 
@@ -111,6 +114,7 @@ class Transaction:
         "notes",
         "quota",
         "removed",
+        "replica",
         "seen",
         "touched",
         "window",
@@ -134,6 +138,7 @@ class Transaction:
         self.locked: set[int] = set()
         self.journal: bytes | None = None
         self.quota: bytes | None = None
+        self.replica = False
 
     def saw(self, owner: int, seq: int) -> None:
         """The owner's counter was read, and with it perhaps more of the owner."""
@@ -272,7 +277,18 @@ class _Thread(threading.local):
 class _Shared:
     """What all stores of this process on one database have in common."""
 
-    __slots__ = ("_following", "_opening", "backend", "fresh", "journal", "left", "thread", "users", "window")
+    __slots__ = (
+        "_following",
+        "_opening",
+        "backend",
+        "fresh",
+        "journal",
+        "left",
+        "replicas",
+        "thread",
+        "users",
+        "window",
+    )
 
     def __init__(self, backend: Backend) -> None:
         self.backend = backend
@@ -282,7 +298,8 @@ class _Shared:
         self.journal: Journal | None = None
         #: When it is to be asked again whether the store was moved (`time.monotonic`); infinite for who moves it.
         self.fresh = 0.0
-        #: The back ends of stores that were moved away from under us.
+        self.replicas: Replicas | None = None
+        #: The back ends of stores that were moved away from under us, and of their replicas.
         self.left: list[Backend] = []
         self._following = threading.Lock()
         self._opening = threading.Lock()
@@ -291,7 +308,7 @@ class _Shared:
         """Follow the store where it was moved. Raises `StoreError` where that cannot be."""
         while True:
             backend = self.backend
-            with backend.snapshot() as connection:
+            with backend.snapshot(one=True) as connection:
                 mark = meta.get(Transaction(backend, connection, self.window, writes=False), moved.MOVED)
             if not mark:
                 self.fresh = time.monotonic() + (moved.FRESH if mark is None else 0.0)
@@ -320,8 +337,21 @@ class _Shared:
                 "the store was moved to %s: it is used from now on; let [storage] url say so", _shown(move.to)
             )
             self.left.append(left)
+            if self.replicas is not None:
+                self.left += self.replicas.databases
+                self.replicas = None
             self.window = store._shared.window
             self.backend = store._shared.backend
+
+    @property
+    def backends(self) -> list[Backend]:
+        """All that have connections."""
+        return [self.backend, *self.left, *(self.replicas.databases if self.replicas is not None else ())]
+
+    def of_replica(self, backend: Backend, connection: Connection) -> Transaction:
+        tx = Transaction(backend, connection, self.window, writes=False)
+        tx.replica = True
+        return tx
 
     def append(self, tx: Transaction) -> None:
         """Write to the journal, if one is kept, what the transaction has changed. Where it cannot, nothing changes."""
@@ -357,12 +387,13 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True) -> Store:
+    def open(cls, url: str, *, create: bool = True, partitions: int = 0) -> Store:
         """The store at `url` (`sqlite:////srv/calsync/calsync.db`), made or brought up to date where that is needed.
 
-        Raises `StoreError` with a message for people, `NewerSchema` where a newer calsync has written it.
+        `partitions`: of the tables of a new PostgreSQL database (`calsync.store.partitions`). Raises `StoreError`
+        with a message for people, `NewerSchema` where a newer calsync has written it.
         """
-        name, opened = _place(url)
+        name, opened = _place(url, partitions)
         with _guard:
             shared = _attached.get(name)
             if shared is None:
@@ -378,9 +409,9 @@ class Store:
         return cls(name, shared)
 
     @classmethod
-    def itself(cls, url: str, *, create: bool = False) -> Store:
+    def itself(cls, url: str, *, create: bool = False, partitions: int = 0) -> Store:
         """The store at `url`, whatever is written in it of moves, and alone: for who moves it. Raises `StoreError`."""
-        name, opened = _place(url)
+        name, opened = _place(url, partitions)
         shared = _Shared(opened(create))
         shared.fresh = float("inf")
         shared.users = 1
@@ -423,8 +454,11 @@ class Store:
         return self._shared.window.start, self._shared.window.end
 
     @contextmanager
-    def read(self) -> Iterator[Transaction]:
-        """A snapshot. Keep it short: it holds a connection, and the log cannot shrink meanwhile."""
+    def read(self, *, one: bool = False) -> Iterator[Transaction]:
+        """A snapshot. Keep it short: it holds a connection, and the log cannot shrink meanwhile.
+
+        `one`: for a single statement, which PostgreSQL answers without being told of a beginning and an end.
+        """
         shared = self._shared
         writing = shared.thread.writing
         if writing is not None:
@@ -433,8 +467,39 @@ class Store:
         if time.monotonic() >= shared.fresh:
             shared.look()
         backend = shared.backend
-        with backend.snapshot() as connection:
+        with backend.snapshot(one=one) as connection:
             yield Transaction(backend, connection, shared.window, writes=False)
+
+    def use_replicas(self, urls: Sequence[str]) -> None:
+        """Let replicas at these URLs answer what they can (`read_since`), for all stores of this process on the database.
+
+        They may be down. Raises `StoreError` for what is no such URL.
+        """
+        if not urls or self._shared.replicas is not None:
+            return
+        for url in (self._name, *urls):
+            if not is_postgresql(url):
+                raise StoreError(
+                    f"store: {_shown(url)}: only a PostgreSQL database has replicas ([storage] replica_urls)"
+                )
+        from calsync.store import postgresql
+
+        databases = [postgresql.replica(f"postgresql://{url.partition('://')[2]}") for url in urls]
+        self._shared.replicas = Replicas((one, one.place) for one in databases)
+
+    def read_since(self, seen: Seen, work: Callable[[Transaction], Result]) -> Result:
+        """What `work` gives in a snapshot that has all that was `seen`: of a replica, if one is so far, else our own.
+
+        `seen` was read from this database, not from a replica. `work` only reads, and what belongs to that owner and
+        moves its counter; it is done again where a replica fails.
+        """
+        shared = self._shared
+        if shared.replicas is not None and shared.thread.writing is None:
+            found = shared.replicas.read(seen, shared.of_replica, work)
+            if found is not None:
+                return found[0]
+        with self.read() as tx:
+            return work(tx)
 
     @contextmanager
     def write(self, *, alone: bool = True, still: bool = False) -> Iterator[Transaction]:
@@ -553,7 +618,7 @@ class Store:
             if _attached.get(self._name) is self._shared:
                 del _attached[self._name]
         self._shared.leave_journal()
-        for backend in (self._shared.backend, *self._shared.left):
+        for backend in self._shared.backends:
             backend.close()
 
 
@@ -584,10 +649,10 @@ def _shown(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else url
 
 
-def _place(url: str) -> tuple[str, Callable[[bool], Backend]]:
+def _place(url: str, partitions: int = 0) -> tuple[str, Callable[[bool], Backend]]:
     """The name under which all that open this store meet, and how it is opened."""
     if is_postgresql(url):
-        return url, partial(_postgresql, f"postgresql://{url.partition('://')[2]}")
+        return url, partial(_postgresql, f"postgresql://{url.partition('://')[2]}", partitions)
     name = os.path.realpath(path_of(url))
     return name, partial(_sqlite, Path(name))
 
@@ -595,16 +660,22 @@ def _place(url: str) -> tuple[str, Callable[[bool], Backend]]:
 def _sqlite(path: Path, create: bool) -> Backend:
     from calsync.store import prepare, sqlite
 
-    prepare.prepare(path, create=create)
-    return sqlite.Database(path)
+    presence = Presence(path)
+    if path.exists():
+        presence.come(sqlite.PATIENCE)  # what a restore is about to replace is neither looked at nor migrated
+    try:
+        prepare.prepare(path, create=create)
+        return sqlite.Database(path)
+    finally:
+        presence.leave()
 
 
-def _postgresql(url: str, create: bool) -> Backend:
+def _postgresql(url: str, partitions: int, create: bool) -> Backend:
     try:
         from calsync.store import postgresql
     except ImportError as error:
         raise StoreError(f"store: PostgreSQL needs more: pip install 'calsync[postgres]' ({error})") from error
-    postgresql.prepare(url, create=create)
+    postgresql.prepare(url, create=create, partitions=partitions)
     return postgresql.Database(url)
 
 
@@ -615,7 +686,7 @@ def _after_fork() -> None:
         shared.thread = _Thread()
         shared._following = threading.Lock()
         shared.leave_journal()
-        for backend in (shared.backend, *shared.left):
+        for backend in shared.backends:
             backend.forsake()
 
 

@@ -128,6 +128,16 @@ def encoded(entry: Entry) -> bytes:
     return _LENGTHS.pack(len(text), len(octets)) + text + octets
 
 
+def padded(entry: Entry | None, length: int) -> bytes:
+    """An entry, or one that nobody reads, that takes just so many octets: to stand where a longer one stood."""
+    octets = encoded(entry) if entry is not None else b""
+    text = octets[_LENGTHS.size :] if entry is not None else b'{"is":"erased"}'
+    size = length - _LENGTHS.size
+    if len(text) > size:
+        raise ValueError("an entry does not fit where it is to stand")
+    return _LENGTHS.pack(size, 0) + text.ljust(size)
+
+
 def decoded(payload: bytes) -> Iterator[tuple[int, int, Entry]]:
     """The entries in it, each with where it begins and ends; those of a kind that a newer calsync writes are left out.
 

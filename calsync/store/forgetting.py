@@ -7,6 +7,7 @@ instant from which on the answer is right. The marks of an owner are one JSON ob
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 #: Rows that a transaction removes at most, and octets, about: nobody is to wait for it.
 CHUNK: Final = 500
 OCTETS: Final = 16 << 20
+_AHEAD: Final = 86_400  # seconds by which clocks may differ
 
 _OWNER: Final[ColumnElement[int]] = bindparam("owner")
 _COLLECTION: Final[ColumnElement[int]] = bindparam("collection")
@@ -45,7 +47,7 @@ def _old(*conditions: ColumnElement[bool]) -> Select[tuple[int, int, int, str, i
     )
 
 
-_OLDEST: Final = Prepared(_old(revision.c.until < bindparam("before")).order_by(revision.c.until))
+_OLDEST: Final = Prepared(_old(revision.c.ended > bindparam("after")).order_by(revision.c.ended))
 _OF_COLLECTION: Final = Prepared(_old(revision.c.collection == _COLLECTION))
 _OF_ITEMS: Final = Prepared(_old(revision.c.item.in_(each_id("items"))))
 _FORGET: Final = Prepared(delete(revision).where(revision.c.owner == _OWNER, revision.c.ended.in_(each_id("ended"))))
@@ -74,8 +76,25 @@ def reach(tx: Transaction, owner: int, collection: int) -> int:
 
 
 def oldest(tx: Transaction, owner: int, before: int, limit: int = CHUNK) -> list[Old]:
-    """The revisions of an owner that ended before an instant, the oldest first."""
-    return _cut(tx.all(_OLDEST, owner=owner, before=before, limit=limit))
+    """The revisions of an owner that ended before an instant, the oldest first, up to the first that is young.
+
+    The order is that of the changes: what seems old because the clock stood in the past for a while is as young as what
+    was changed before it. What seems to come from the future ends nothing; it stays until then.
+    """
+    ahead, after = int(time.time()) + _AHEAD, 0
+    old: list[tuple[int, int, int, str, int]] = []
+    while True:
+        page = tx.all(_OLDEST, owner=owner, after=after, limit=CHUNK)
+        for row in page:
+            if row[2] < before:
+                old.append((row[0], row[1], row[2], row[3], row[4]))
+            elif row[2] <= ahead:
+                return _cut(old)
+            if len(old) == limit:
+                return _cut(old)
+        if len(page) < CHUNK:
+            return _cut(old)
+        after = page[-1][0]
 
 
 def of_collection(tx: Transaction, owner: int, collection: int) -> list[Old]:

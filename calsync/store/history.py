@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, func, insert, select
@@ -19,7 +18,7 @@ from sqlalchemy import BigInteger, ColumnElement, Text, and_, bindparam, func, i
 from calsync.store import forgetting
 from calsync.store.errors import Damaged, StoreError
 from calsync.store.purging import forget, forget_all, purge, used
-from calsync.store.rows import ALL, COLUMNS, Item, get
+from calsync.store.rows import ALL, COLUMNS, Item, get, is_whole
 from calsync.store.schema import body, collection, item, property_revision, revision
 from calsync.store.statement import Prepared, each, each_id
 
@@ -284,7 +283,7 @@ def find(tx: Transaction, owner: int, ended: int) -> Revision | None:
 def octets(tx: Transaction, one: Revision) -> bytes:
     """What it held. Raises `Damaged` where that is not what was put."""
     row = tx.first(_OCTETS, owner=one.owner, ended=one.ended)
-    if row is None or sha256(row[0]).hexdigest() != one.etag:
+    if row is None or not is_whole(row[0], one.etag):
         raise Damaged(f"store: revision {one.ended} of {one.href}: its octets are not those that were put")
     return bytes(row[0])
 

@@ -85,7 +85,7 @@ def _in_store(store: Store, etags: frozenset[str], where: str) -> Iterator[tuple
 def _first(store: Store, statement: Prepared, **values: int) -> bytes | None:
     with store.read() as tx:
         row = tx.first(statement, **values)
-    return None if row is None else bytes(row[0])
+    return row[0] if row is not None and isinstance(row[0], bytes) else None
 
 
 def _in_journal(file: Path, etags: frozenset[str]) -> Iterator[tuple[str, str, Read]]:

@@ -16,6 +16,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 import struct
 import threading
 import time
@@ -24,11 +25,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from calsync.store import meta, principals
-from calsync.store.entries import Census, Ended, Entry, Gone, decoded, encoded
+from calsync.store.entries import Census, Ended, Entry, Gone, decoded, encoded, padded
 from calsync.store.errors import Full, StoreError
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 KEY: Final = "journal"
 SUFFIX: Final = ".journal"
+_ANEW: Final = ".new"
 DAY: Final = 86_400
 
 _TITLE: Final = b"calsync journal 1\n"
@@ -44,6 +47,7 @@ _HEAD: Final = struct.Struct(">4sBIQ16s")
 _PART, _END = 0, 1
 _PART_SIZE: Final = 1 << 20
 _SEGMENT_SIZE: Final = 64 << 20
+_AHEAD: Final = 2_000_000_000  # nanoseconds by which the times of files are uncertain
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
@@ -74,7 +78,7 @@ def keep(store: Store, folder: Path | None) -> None:
         before = folder_of(tx)
     if before == folder:
         if folder is not None:
-            _check(folder)
+            _check(folder, begun=True)
         return
     if folder is not None:
         _check(folder)
@@ -87,13 +91,27 @@ def keep(store: Store, folder: Path | None) -> None:
             left.append("", [Ended()])
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path, *, begun: bool = False) -> None:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not begun:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            code = errno.EACCES if folder.is_dir() else errno.ENOENT
+            raise OSError(code, os.strerror(code))
+        if begun:
+            _check_begun(folder)
     except OSError as error:
         raise _failure(folder, error) from error
+
+
+def _check_begun(folder: Path) -> None:
+    """A journal that was begun is never empty: what is, is the place of a disk that is not there. Raises `StoreError`,
+    for what went there would be hidden once the disk is back."""
+    if not segments(folder):
+        raise StoreError(
+            f"journal: {folder}: is empty, though the store has its journal there: is its disk mounted? Nothing is "
+            "written that the journal cannot take (where it is lost for good, name another folder: [history] journal)"
+        )
 
 
 def _failure(folder: Path, error: OSError) -> StoreError:
@@ -125,22 +143,30 @@ class Journal:
             raise _failure(self.folder, error) from error
 
     def _append(self, actor: str, entries: Iterable[Entry]) -> None:
-        descriptor = self._opened()
+        rest = iter(entries)
+        begin = [entry for entry in (next(rest, None),) if entry is not None]
+        descriptor = self._opened(begins=any(isinstance(entry, Census) for entry in begin))
         start = self._length
         try:
-            self._length += self._write(descriptor, actor, entries)
+            self._length += self._write(descriptor, actor, chain(begin, rest))
             os.fsync(descriptor)
         except BaseException:
             self._shorten(descriptor, start)
             raise
 
-    def _opened(self) -> int:
+    def _opened(self, *, begins: bool) -> int:
         now = int(time.time())
         if self._descriptor is not None:
             gone = not os.fstat(self._descriptor).st_nlink  # another process has removed or rewritten it
             if not gone and self._length < _SEGMENT_SIZE and now // DAY == self._day:
                 return self._descriptor
             self.close()
+        if not begins:
+            _check_begun(self.folder)
+        latest = max((path.stat().st_mtime_ns for path in segments(self.folder)), default=0)
+        if latest > time.time_ns() + _AHEAD:
+            # The clock was set back. What is written from now on is nevertheless the later.
+            self._stamp = max(self._stamp, latest + _AHEAD)
         name = f"{datetime.fromtimestamp(now, UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}{SUFFIX}"
         descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
@@ -372,10 +398,12 @@ def _resumed(file: Path, start: int, size: int) -> int:
 
 
 def prune(folder: Path, before: int) -> list[str]:
-    """Remove the segments to which nothing was written since an instant; their names. Raises `OSError`."""
+    """Remove the segments to which nothing was written since an instant, but for the newest, for a journal is never
+    empty; their names. Raises `OSError`."""
     removed = []
-    for path in segments(folder):
-        if path.stat().st_mtime < before:
+    written = sorted((path.stat().st_mtime_ns, path) for path in segments(folder))
+    for modified, path in written[:-1]:
+        if modified < before * 1_000_000_000:
             path.unlink()
             removed.append(path.name)
     if removed:
@@ -385,49 +413,100 @@ def prune(folder: Path, before: int) -> list[str]:
 
 def erase(store: Store, epochs: Iterable[str]) -> int:
     """Take everything of these principals out of the journal (`calsync user remove --purge`); how many segments that
-    changed. Raises `OSError` and `StoreError`."""
+    changed. Others write between two segments. Raises `OSError` and `StoreError`."""
     wanted = frozenset(epochs)
-    changed = 0
-    with store.write(still=True) as tx:  # nobody appends meanwhile
+    with store.read() as tx:
         folder = folder_of(tx)
-        for file in segments(folder) if folder is not None else ():
-            changed += _erased(file, wanted)
-        if changed and folder is not None:
-            _sync_folder(folder)
+    if folder is None:
+        return 0
+    changed = 0
+    for left in folder.glob(f"*{SUFFIX}{_ANEW}"):
+        left.unlink()  # of a run that was killed
+    for file in segments(folder):
+        if _names(file, wanted):
+            changed += _erased(store, file, wanted)
+    if changed:
+        _sync_folder(folder)
     return changed
 
 
-def _erased(file: Path, epochs: frozenset[str]) -> bool:
-    """Rewrite a segment without them. A process that has it open finds out and begins another."""
-    found = [one for one in read(file) if isinstance(one, Written)]
-    if not any(
-        _of(entry) in epochs and entry != Gone(_of(entry), "")
-        for one in found
-        for part in one.parts
-        for entry in part.entries()
-    ):
-        return False
-    anew = file.with_name(file.name + ".new")
-    descriptor = os.open(anew, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def _names(file: Path, epochs: frozenset[str]) -> bool:
+    """Whether a segment may have something of these; damage is taken to be theirs."""
+    import mmap
+
+    with file.open("rb") as stream:
+        if not os.fstat(stream.fileno()).st_size:
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as octets:
+            return any(octets.find(epoch.encode()) >= 0 for epoch in epochs)
+
+
+def _erased(store: Store, file: Path, epochs: frozenset[str]) -> bool:
+    """Rewrite a segment without them. A process that has it open finds out and begins another.
+
+    All that stays, stays where it is: backups know how long the segment was. What is damaged stays damage, but its
+    octets go, for nobody knows whose they are.
+    """
+    anew = file.with_name(file.name + _ANEW)
     try:
-        before = file.stat()
-        if os.geteuid() == 0:
-            os.fchown(descriptor, before.st_uid, before.st_gid)
-        _write_all(descriptor, _TITLE)
-        for one in found:
-            number = 0
-            for part in one.parts:
-                left = [kept for entry in part.entries() if (kept := _without(entry, epochs)) is not None]
-                if left:
-                    _write_all(descriptor, _frame(_PART, number, b"".join(map(encoded, left))))
-                    number += 1
-            end = json.dumps({"stamp": one.stamp, "actor": one.actor, "parts": number}).encode()
-            _write_all(descriptor, _frame(_END, number, end))
-        os.fsync(descriptor)
-        os.utime(descriptor, ns=(before.st_atime_ns, before.st_mtime_ns))
+        seen = _mark(file)
+        changed = _rewritten(file, anew, epochs)
+        with store.write(still=True):  # nobody appends meanwhile
+            if _mark(file) != seen:
+                changed = _rewritten(file, anew, epochs)
+            if changed:
+                anew.rename(file)
     finally:
-        os.close(descriptor)
-    anew.rename(file)
+        anew.unlink(missing_ok=True)
+    return changed
+
+
+def _mark(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _rewritten(file: Path, anew: Path, epochs: frozenset[str]) -> bool:
+    """Write a segment without them to `anew`; whether that differs."""
+    anew.touch(mode=0o600)
+    shutil.copyfile(file, anew)
+    before = file.stat()
+    changed = False
+    with anew.open("r+b") as copy:
+        if os.geteuid() == 0:
+            os.fchown(copy.fileno(), before.st_uid, before.st_gid)
+        for one in read(anew):
+            if isinstance(one, Fault):
+                changed |= _overwritten(copy, one.offset, (b"\0" if one.torn else b"\1") * one.length)
+                continue
+            for part in one.parts:
+                changed |= _erased_part(copy, part, epochs)
+        copy.flush()
+        os.fsync(copy.fileno())
+        os.utime(copy.fileno(), ns=(before.st_atime_ns, before.st_mtime_ns))
+    return changed
+
+
+def _erased_part(copy: BinaryIO, part: Part, epochs: frozenset[str]) -> bool:
+    found = [(at, entry, _without(entry, epochs)) for at, entry in part.located()]
+    if all(entry == kept for _, entry, kept in found):
+        return False
+    copy.seek(part.offset - _HEAD.size)
+    _, kind, number, length, _ = _HEAD.unpack(copy.read(_HEAD.size))
+    payload = bytearray(copy.read(length))
+    for at, entry, kept in found:
+        if entry != kept:
+            begin = at.offset - part.offset
+            payload[begin : begin + at.length] = padded(kept, at.length)
+    return _overwritten(copy, part.offset - _HEAD.size, _frame(kind, number, bytes(payload)))
+
+
+def _overwritten(copy: BinaryIO, at: int, octets: bytes) -> bool:
+    copy.seek(at)
+    if copy.read(len(octets)) == octets:
+        return False
+    copy.seek(at)
+    copy.write(octets)
     return True
 
 

@@ -52,6 +52,13 @@ def mend(
     store: Store, problems: Sequence[Problem], *, copies: Sequence[Path] = (), dry_run: bool = False
 ) -> Iterator[Mended]:
     """What becomes of each problem. `copies`: backups, folders of files and journals in which octets are looked for."""
+    if any(one.kind is Kind.DATABASE for one in problems):
+        # Where rows cannot be found, others only seem to belong to nothing. Whoever removes those removes what a
+        # restore could have saved.
+        for problem in problems:
+            text = _LEFT if problem.kind is Kind.DATABASE else "left: first the file itself has to be sound"
+            yield Mended(problem, text, False)
+        return
     missed = frozenset(one.etag for one in problems if one.etag)
     work = _Work(store, dry_run, intact.found(store, missed, copies) if missed else {})
     for problem in sorted(problems, key=lambda one: _ORDER.index(one.kind)):
@@ -216,7 +223,8 @@ def _stray(work: _Work, problem: Problem) -> Mended:
                 for key in keys:
                     row = tx.first(_BODY, owner=problem.owner, item=key)
                     if row is not None:
-                        _keep(tx, problem.owner, bytes(row[0]))
+                        octets = row[0]  # text where the row is damaged
+                        _keep(tx, problem.owner, octets if isinstance(octets, bytes) else str(octets).encode())
             tx.run(remove, owner=problem.owner, keys=json.dumps(keys))
     return Mended(problem, kept, True)
 
@@ -361,8 +369,9 @@ def _left(text: str) -> Callable[[_Work, Problem], Mended]:
     return lambda _work, problem: Mended(problem, f"left: {text}", False)
 
 
+_LEFT: Final = "left: the file itself is damaged; `calsync restore` takes a backup and what is readable here"
 _REMEDIES: Final[dict[Kind, Callable[[_Work, Problem], Mended]]] = {
-    Kind.DATABASE: _left("the file itself is damaged; `calsync restore` takes a backup and what is readable here"),
+    Kind.DATABASE: _left(_LEFT.removeprefix("left: ")),
     Kind.HOMELESS: _homeless,
     Kind.TRASH: _trashed,
     Kind.UNPLACED: _unplaced,

@@ -48,6 +48,10 @@ def count(tx: Transaction, name: str) -> int:
     """The next value of a counter: 1, 2, … For ids of what is seldom made and has no owner yet."""
     key = f"counter:{name}"
     row = tx.first(_GET_HELD, key=key)
-    value = int(bytes(row[0]) if row else b"0") + 1
-    put(tx, key, b"%d" % value)
+    if row is None:
+        # Two may begin to count at once: this way one of them fails, and is done again.
+        tx.run(_INSERT, key=key, value=b"1")
+        return 1
+    value = int(bytes(row[0])) + 1
+    tx.run(_SET, of=key, to=b"%d" % value)
     return value

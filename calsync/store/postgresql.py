@@ -12,7 +12,7 @@ import contextlib
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -108,11 +108,13 @@ class Database:
     dialect: Final = "postgresql"
     failures: Final[tuple[type[Exception], ...]] = (psycopg.Error,)
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self, url: str, patience: float = PATIENCE, configure: Callable[[Session], None] | None = None
+    ) -> None:
         self.url, most = limited(url)
         self.place = shown(url)
         try:
-            self._pool = Connections(self.url, most, PATIENCE, _configured)
+            self._pool = Connections(self.url, most, patience, configure or _configured)
         except psycopg.Error as error:
             raise self.failure(error) from error
         #: Pools that came over a fork: not to be touched.
@@ -144,8 +146,10 @@ class Database:
         real = self._begun(begin)
         try:
             yield Connection(real)
-            if begin:
+            if begin == _SNAPSHOT:
                 real.plain(b"COMMIT")
+            elif begin:
+                real.commit_whole()
         except self.failures as error:
             raise self.failure(error) from error
         finally:
@@ -162,11 +166,10 @@ class Database:
                 raise Busy(f"store: {self.place}: {error}") from error
             new = not real.used
             try:
-                if begin or not new:
-                    real.plain(begin or _ALIVE)
+                if begin:
+                    real.plain(begin)
             except psycopg.Error as error:
                 self._give_back(real)
-                # A server that stops says so to who is idle; what it says is found by the next who speaks.
                 if new or not (real.closed or real.broken):
                     raise self.failure(error) from error
             else:
@@ -233,8 +236,28 @@ def _configured(connection: psycopg.Connection[Any]) -> None:
     connection.execute("SET plan_cache_mode = force_generic_plan")
 
 
-def prepare(url: str, *, create: bool = True) -> None:
-    """Make sure that the database has the tables of this version. Raises `StoreError`, `NewerSchema`."""
+#: Seconds for a replica: to connect, and for a statement. Whoever waits could be served by the database itself.
+_QUICK: Final = 2
+
+
+def replica(url: str) -> Database:
+    """A database that follows another one, to be read only (`calsync.store.replicas`). Raises `StoreError`."""
+    if "connect_timeout=" not in url:
+        url = f"{url}{'&' if urlsplit(url).query else '?'}connect_timeout={_QUICK}"
+    return Database(url, 0.1, _configured_replica)
+
+
+def _configured_replica(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(f"SET statement_timeout = '{_QUICK}s'")
+    connection.execute("SET idle_in_transaction_session_timeout = '120s'")
+    connection.execute("SET plan_cache_mode = force_generic_plan")
+
+
+def prepare(url: str, *, create: bool = True, partitions: int = 0) -> None:
+    """Make sure that the database has the tables of this version. Raises `StoreError`, `NewerSchema`.
+
+    `partitions`: of a new one.
+    """
     from sqlalchemy.exc import DBAPIError
 
     from calsync.store.prepare import prepare_postgresql
@@ -243,7 +266,7 @@ def prepare(url: str, *, create: bool = True) -> None:
     url, _ = limited(url)
     for last in (False, True):
         try:
-            prepare_postgresql(url, place, create=create)
+            prepare_postgresql(url, place, create=create, partitioned=partitions)
             return
         except DBAPIError as error:
             cause = error.orig

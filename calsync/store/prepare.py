@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from calsync.store import plans, sqlite, still
+from calsync.store import partitions, plans, sqlite, still
 from calsync.store.errors import NewerSchema, StoreError
 from calsync.store.migrations import CHAIN, Chain
 from calsync.store.schema import METADATA
@@ -151,8 +151,13 @@ def _stamp(core: Connection, revision: str) -> None:
     core.exec_driver_sql(f"INSERT INTO alembic_version (version_num) VALUES ('{revision}')")
 
 
-def prepare_postgresql(url: str, place: str, *, create: bool = True, chain: Chain = CHAIN) -> None:
-    """The same for a PostgreSQL database, which exists. `place`: how messages name it. Raises `psycopg.Error` too."""
+def prepare_postgresql(
+    url: str, place: str, *, create: bool = True, partitioned: int = 0, chain: Chain = CHAIN
+) -> None:
+    """The same for a PostgreSQL database, which exists. `place`: how messages name it. Raises `psycopg.Error` too.
+
+    `partitioned`: how many partitions the owners' tables of a new one get (`calsync.store.partitions`).
+    """
     from sqlalchemy import create_engine, inspect, text
     from sqlalchemy.pool import NullPool
 
@@ -169,7 +174,7 @@ def prepare_postgresql(url: str, place: str, *, create: bool = True, chain: Chai
         core.execute(text("CREATE TABLE IF NOT EXISTS calsync_preparing (one BIGINT PRIMARY KEY)"))
         core.execute(text("LOCK TABLE calsync_preparing IN ACCESS EXCLUSIVE MODE"))
         if not inspect(core).has_table("alembic_version"):
-            METADATA.create_all(core)
+            partitions.create(core, partitioned)
             _stamp(core, chain.head)
             return
         found = core.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, Text, and_, bindparam, case, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Integer, Select, Text, and_, bindparam, case, cast, func, or_, select, union_all
 
 from calsync.ical.vcard import fold
 from calsync.store.occurrences import ENDLESS, REACH, SERIES, Window, bucket_of, touches, touching
@@ -241,7 +241,7 @@ _BY_OPERATOR: Final = {
     "starts-with": _cards(_VALUE >= _TEXT, bindparam("beyond") > _VALUE),
     "ends-with": _cards(
         func.length(_VALUE) >= func.length(_TEXT),
-        func.substr(_VALUE, func.length(_VALUE) - func.length(_TEXT) + 1) == _TEXT,
+        func.substr(_VALUE, cast(func.length(_VALUE) - func.length(_TEXT) + 1, Integer)) == _TEXT,
     ),
 }
 _DEFINED: Final = _cards()

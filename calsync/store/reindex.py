@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -27,6 +26,7 @@ from calsync.store.items import derived_columns, derived_rows
 from calsync.store.occurrences import Window, bucket_of
 from calsync.store.places import path_of
 from calsync.store.removals import DELETE_FIELDS
+from calsync.store.rows import is_whole
 from calsync.store.schema import body, card_field, collection, item, occurrence, principal
 from calsync.store.statement import Prepared
 
@@ -327,7 +327,7 @@ def _read(tx: Transaction, owner: int, rows: list[tuple[Any, ...]]) -> Iterator[
 
 def _facts(work: _Pass, kind: str, row: _Row) -> Facts | str:
     """What the octets say; or why they cannot be read, then the item stays as it was."""
-    if row.octets is None or sha256(row.octets).hexdigest() != row.etag:
+    if row.octets is None or not is_whole(row.octets, row.etag):
         return "damaged (calsync verify)"
     try:
         return derived(kind, row.octets, work.window)

@@ -72,7 +72,9 @@ def _items(tx: Transaction, epoch: str, collection: places.Collection, since: in
             return
         properties = rows.properties(tx, collection, [row[0] for row in page])
         for id_, href, etag, content_type, seq, octets in page:
-            yield Content(epoch, collection.id, href, etag, content_type, seq, properties.get(id_, {}), octets)
+            # Damage can turn octets into text; they do not match their checksum, but what changed is journaled.
+            held = octets if isinstance(octets, bytes) else str(octets).encode()
+            yield Content(epoch, collection.id, href, etag, content_type, seq, properties.get(id_, {}), held)
         if len(page) < _PAGE:
             return
         after = page[-1][4]

@@ -130,7 +130,7 @@ class Database:
     # --- reading ------------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self, *, one: bool = False) -> Iterator[sqlite3.Connection]:
         """A connection inside a read transaction, whose snapshot is taken by its first statement."""
         readers = self._readers
         try:
@@ -313,10 +313,13 @@ class Still(Database):
 
 
 def copy(path: Path, target: Path) -> None:
-    """SQLite's online backup. Raises `sqlite3.Error` and `OSError`."""
+    """SQLite's online backup, also of a store that cannot be written. Raises `sqlite3.Error` and `OSError`: then there
+    is none, and no half of one that would be taken for it."""
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with (
-        contextlib.closing(connect(path, reader=True)) as source,
-        contextlib.closing(sqlite3.connect(target)) as copied,
-    ):
-        source.backup(copied)
+    try:
+        source, _ = still.reader(path, lambda place, mode: connect(place, reader=True, mode=mode))
+        with contextlib.closing(source), contextlib.closing(sqlite3.connect(target)) as copied:
+            source.backup(copied)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise

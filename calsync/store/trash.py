@@ -140,7 +140,7 @@ def throw(tx: Transaction, path: str, gone: Collection, inside: Sequence[Collect
             name=one.name,
             path=whole,
             root=0 if one.id == gone.id else gone.id,
-            deleted=now,
+            deleted=max(now, one.created, one.modified),  # whatever the clock says
             actor=tx.actor,
         )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, func, select
@@ -354,7 +353,7 @@ def _revisions(store: Store, owner: Principal, paths: dict[int, str], progress: 
         with store.read() as tx:
             page = tx.all(_REVISIONS, owner=owner.id, after=after)
         for ended, place, href, etag, octets in page:
-            if sha256(octets).hexdigest() != etag:
+            if not rows.is_whole(octets, etag):
                 path = paths.get(place, f"{owner.name}/#{place}")
                 text = f"its history is damaged: what it held until change {ended} (checksum {etag})"
                 yield Problem(f"{path}/{href}", text, Kind.REVISION, owner.id, place, ended, etag)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors, pq
 from psycopg.adapt import Transformer
+from psycopg.types.numeric import NumericBinaryLoader
 
 _INT8, _BYTEA, _INFERRED = 20, 17, 0
 _TYPES: Final = {int: _INT8, bool: _INT8, bytes: _BYTEA, str: _INFERRED, type(None): _INFERRED}
@@ -38,18 +39,33 @@ class Result:
         return self._rows[0] if self._rows else None
 
 
+class _Sum(NumericBinaryLoader):
+    """What sums of numbers are: integers, as the numbers."""
+
+    def load(self, data: Any) -> Any:
+        return int(super().load(data))
+
+
 class Session(psycopg.Connection[Any]):
     """A connection with the statements that were prepared in it. `born`, `used`: as `time.monotonic` tells."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.prepared: dict[tuple[str, tuple[type, ...]], bytes] = {}
+        self.adapters.register_loader("numeric", _Sum)
         self.rows = Transformer.from_context(self)
         self.used = 0.0
 
     def plain(self, statements: bytes) -> None:
         """Run statements without values, of which no row is wanted, as one message."""
         self._check(self.pgconn.exec_(statements))
+
+    def commit_whole(self) -> None:
+        """COMMIT. A transaction in which something failed makes a ROLLBACK of it, without an error; here it is one."""
+        result = self.pgconn.exec_(b"COMMIT")
+        self._check(result)
+        if result.command_status != b"COMMIT":
+            raise errors.InFailedSqlTransaction("nothing was committed, for a statement had failed")
 
     def _check(self, result: pq.abc.PGresult) -> None:
         if result.status in _DONE:
@@ -77,10 +93,11 @@ class Connection:
         name = real.prepared.get(key)
         if name is None:
             name = b"c%d" % len(real.prepared)
-            real._check(pgconn.prepare(name, _numbered(sql), [_TYPES[kind] for kind in key[1]]))
+            real._check(pgconn.prepare(name, numbered(sql), [_TYPES[kind] for kind in key[1]]))
             real.prepared[key] = name
         values, formats = _written(parameters)
-        result = pgconn.exec_prepared(name, values, formats, _BINARY)
+        # The values may be None, though the types of psycopg 3.3 say otherwise.
+        result = pgconn.exec_prepared(name, values, formats, _BINARY)  # type: ignore[arg-type]
         real._check(result)
         rows: list[Any] = []
         if result.ntuples:
@@ -103,7 +120,7 @@ class Connection:
                 copy.write_row(row)
 
 
-def _numbered(sql: str) -> bytes:
+def numbered(sql: str) -> bytes:
     """`%s` as `$1`, `$2`, … and `%%` as `%`."""
     number = 0
 

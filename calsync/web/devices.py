@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync.accounts.accounts import Token
 from calsync.accounts.scopes import BadScope, Scope
 from calsync.dav.request import Response
+from calsync.store import clock
 from calsync.web import clients, homes
 from calsync.web.texts import _
 from calsync.webdav.errors import NotFound
@@ -32,7 +32,7 @@ _REMEMBERED: Final = 10
 
 def show(visit: Visit) -> Response:
     """The devices that may come in, those used last first."""
-    now = int(time.time())
+    now = clock.now()
     found = visit.site.accounts.tokens(visit.me.name)
     working = [one for one in found if one.works(now)]
     working.sort(key=lambda one: (-(one.last_used or one.created), one.id))
@@ -89,7 +89,7 @@ def wanted(visit: Visit) -> tuple[Scope, bool, int | None]:
     else:
         scope = Scope.named(kind)
     seconds = next((lasts for word, lasts, _said in LIFETIMES if word == form.get("lasts")), None)
-    return scope, bool(form.get("read_only")), None if seconds is None else int(time.time()) + seconds
+    return scope, bool(form.get("read_only")), None if seconds is None else clock.now() + seconds
 
 
 def ask_revoke(visit: Visit) -> Response:

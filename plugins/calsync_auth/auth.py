@@ -17,7 +17,7 @@ from calsync.accounts.scopes import CURRENT
 from calsync.accounts.throttle import is_here
 from calsync_auth.chain import Chain
 from calsync_auth.settings import BadOption, given, option
-from calsync_storage.location import auth_url
+from calsync_storage.location import auth_url, partitions
 from calsync_storage.session import session
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Auth(BaseAuth):
         super().__init__(configuration)
         # What was verified is remembered with the generation of its account; Radicale's own memory knows none.
         self._cache_logins = False
-        self._session = session(auth_url(configuration))
+        self._session = session(auth_url(configuration), partitions(configuration))
         kind = str(option(configuration, "backend")).strip()
         self._front: BaseAuth | None = None
         self._token = secrets.token_urlsafe(32)

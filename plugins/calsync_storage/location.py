@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,18 @@ def storage_url(configuration: Configuration) -> str:
 def auth_url(configuration: Configuration) -> str:
     """`[auth] calsync_url`, or the store that the storage uses, so that both plugins meet without being told."""
     return _option(configuration, "auth", "calsync_url") or storage_url(configuration)
+
+
+def partitions(configuration: Configuration) -> int:
+    """`[storage] partitions`: how the tables of a new database are cut."""
+    return int(_option(configuration, "storage", "partitions") or 0)
+
+
+def replica_urls(configuration: Configuration) -> list[str]:
+    """`[storage] replica_urls`: databases that follow that of the store, and may be read."""
+    # A comma may also stand between the hosts of one URL.
+    given = re.split(r"[,\s]+(?=[a-z]+://)", _option(configuration, "storage", "replica_urls"))
+    return [url for url in given if url]
 
 
 def default_url(folder: str) -> str:

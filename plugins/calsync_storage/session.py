@@ -17,9 +17,9 @@ from calsync.store.engine import Store, Transaction
 class Session:
     """A store with the transactions that the threads of this process have open on it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, partitions: int = 0) -> None:
         self.url = url
-        self.store = Store.open(url)
+        self.store = Store.open(url, partitions=partitions)
         self._local = threading.local()
 
     @contextmanager
@@ -83,13 +83,14 @@ _sessions: Final[dict[str, Session]] = {}
 _opening: Final = threading.Lock()
 
 
-def session(url: str) -> Session:
-    """The session of the store at `url`, one for all that ask in this process; opened (and made) at the first asking.
+def session(url: str, partitions: int = 0) -> Session:
+    """The session of the store at `url`, one for all that ask in this process; opened at the first asking.
 
-    It lives until it is closed: Radicale tells a storage nothing of the end. Raises `StoreError`, for people.
+    Where there is no store it is made, in PostgreSQL with so many `partitions`. It lives until it is closed: Radicale
+    tells a storage nothing of the end. Raises `StoreError`, for people.
     """
     with _opening:
         found = _sessions.get(url)
         if found is None:
-            found = _sessions[url] = Session(url)
+            found = _sessions[url] = Session(url, partitions)
         return found

@@ -45,7 +45,8 @@ class Storage(BaseStorage):
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
-        self.session = session(location.storage_url(configuration))
+        self.session = session(location.storage_url(configuration), location.partitions(configuration))
+        self.session.store.use_replicas(location.replica_urls(configuration))
         with suppress(OSError):
             # Radicale's sharing keeps its files there, also where the store is in a database.
             Path(configuration.get("storage", "filesystem_folder")).mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,12 +6,13 @@ import statistics
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests import generator
 from tests.benchmarks import bodies
-from tests.benchmarks.operations import CALENDAR, ICS, ROWS, XML, Session
-from tests.benchmarks.servers import Server, running
+from tests.benchmarks.operations import CALENDAR, ICS, ROWS, XML, Session, token
+from tests.benchmarks.servers import running
 from tests.benchmarks.wire import Request, TooSlow, Wire
 
 LOAD_HELP = "also 32 clients at once: poll, sync, PUT and multiget for 20 s"
@@ -55,62 +56,85 @@ def sync_cycle(command: Sequence[str], items: int, place: Path, storage: Path) -
     return f"DAVx5's cycle after one change: {1000 * statistics.median(times[2:]):.1f} ms wall. "
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a load's requests, to which calendar, and which of the made-up events are in it."""
+
+    user: str = "bench"
+    calendar: str = CALENDAR
+    first: int = 0
+    items: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came back: seconds of each answer by kind, and what went wrong."""
+
+    seconds: dict[str, list[float]]
+    errors: list[str]
+
+    def told(self, name: str) -> str:
+        everything = sorted(time for times in self.seconds.values() for time in times)
+        if not everything:
+            return f"Load: no answer ({self.errors[:1]}). "
+        tail = ", ".join(f"{key} {1000 * slowest(times):.0f}" for key, times in self.seconds.items() if times)
+        return (
+            f"Load ({name}): {len(everything) / SECONDS:.0f} requests/s, {len(self.errors)} errors; "
+            f"p50 {1000 * statistics.median(everything):.0f} ms, p99 in ms: {tail}. "
+        )
+
+
+def slowest(times: Sequence[float]) -> float:
+    """The 99th of a hundred."""
+    return sorted(times)[int(len(times) * 0.99)]
+
+
 def load(command: Sequence[str], items: int, place: Path, storage: Path) -> str:
     """Many clients on one machine with the server: what they got a second, and how long the slowest 1 % waited."""
     with running(command, place, storage, wait=300) as server:
-        return _load(server, items)
+        return loaded(server.port, [Caller(items=items)] * CLIENTS).told(f"{CLIENTS} clients, {items} items")
 
 
-def _load(server: Server, items: int) -> str:
-    seconds: dict[str, list[float]] = {"poll": [], "sync": [], "put": [], "multiget": []}
-    errors: list[str] = []
+def loaded(port: int, callers: Sequence[Caller], *, first: int = 0) -> Load:
+    """One thread each, for 20 s. `first`: the number of the first of them, where other processes run others."""
+    found = Load({"poll": [], "sync": [], "put": [], "multiget": []}, [])
     stop_at = time.perf_counter() + SECONDS
     threads = [
-        threading.Thread(target=_client, args=(server.port, number, items, stop_at, seconds, errors))
-        for number in range(CLIENTS)
+        threading.Thread(target=_client, args=(port, number, caller, stop_at, found))
+        for number, caller in enumerate(callers, first)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    everything = sorted(time for times in seconds.values() for time in times)
-    if not everything:
-        return f"Load: no answer ({errors[:1]}). "
-    slowest = {key: sorted(times)[int(len(times) * 0.99)] for key, times in seconds.items() if times}
-    tail = ", ".join(f"{key} {1000 * value:.0f}" for key, value in slowest.items())
-    return (
-        f"Load ({CLIENTS} clients, {items} items): {len(everything) / SECONDS:.0f} requests/s, {len(errors)} errors; "
-        f"p50 {1000 * statistics.median(everything):.0f} ms, p99 in ms: {tail}. "
-    )
+    return found
 
 
-def _client(
-    port: int, number: int, items: int, stop_at: float, seconds: dict[str, list[float]], errors: list[str]
-) -> None:
-    wire = Wire(port, "bench", timeout=30)
+def _client(port: int, number: int, caller: Caller, stop_at: float, found: Load) -> None:
+    wire = Wire(port, caller.user, timeout=30)
     depth0, depth1 = {**XML, "Depth": "0"}, {**XML, "Depth": "1"}
-    hrefs = [CALENDAR + generator.event((number * 37 + step) % items).href for step in range(10)]
-    changed = next(row for row in ROWS if row.key == "sync-0")
+    calendar, items, first = caller.calendar, caller.items, caller.first
+    hrefs = [calendar + generator.event(first + (number * 37 + step) % items).href for step in range(10)]
     try:
-        sync = changed.prepare(Session(wire, items))(0)[0]
+        sync = Request("REPORT", calendar, bodies.sync(token(wire, calendar)), depth0)
         turn = 0
         while time.perf_counter() < stop_at:
             turn += 1
-            resource = generator.event((number + CLIENTS * turn) % items, revision=100 + turn)
+            resource = generator.event(first + (number + CLIENTS * turn) % items, revision=100 + turn)
             requests = {
-                "poll": Request("PROPFIND", CALENDAR, bodies.POLL, depth0),
+                "poll": Request("PROPFIND", calendar, bodies.POLL, depth0),
                 "sync": sync,
-                "put": Request("PUT", CALENDAR + resource.href, resource.octets, ICS),
-                "multiget": Request("REPORT", CALENDAR, bodies.calendar_multiget(hrefs), depth1),
+                "put": Request("PUT", calendar + resource.href, resource.octets, ICS),
+                "multiget": Request("REPORT", calendar, bodies.calendar_multiget(hrefs), depth1),
             }
             for key in ("poll", "poll", "poll", "sync", "multiget", "poll", "put"):
                 answer = wire.send(requests[key])
-                seconds[key].append(answer.total)
+                found.seconds[key].append(answer.total)
                 if answer.status >= 400:
-                    errors.append(f"{key}: {answer.status}")
+                    found.errors.append(f"{key}: {answer.status}")
             if turn % 5 == 0:
-                sync = changed.prepare(Session(wire, items))(0)[0]
+                sync = Request("REPORT", calendar, bodies.sync(token(wire, calendar)), depth0)
     except (OSError, TooSlow, ValueError) as error:
-        errors.append(str(error))
+        found.errors.append(str(error))
     finally:
         wire.close()

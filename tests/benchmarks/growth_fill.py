@@ -9,9 +9,9 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -21,12 +21,13 @@ from calsync.cli.progress import Bar
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.store import collections, items, places, principals
 from calsync.store.engine import Store
+from calsync.store.migrations import CHAIN
 from calsync.store.places import Collection
 from calsync.store.postgresql import prepare
-from calsync.store.prepare import CHAIN
 from calsync.store.removals import remove_items
 from tests import generator
 from tests.benchmarks import cache
+from tests.benchmarks.servers import free_port
 from tests.generator import Resource
 from tests.postgresql import Cluster
 
@@ -64,13 +65,14 @@ def user(number: int) -> str:
 @dataclass(slots=True)
 class Filling:
     """What filling took, in seconds: `made` is the generator's and no part of the rate. `wal`: octets of log, of SQLite
-    the longest that it was, of PostgreSQL all that was written."""
+    the longest that it was, of PostgreSQL all that was written. `cpu`: of what is counted, without the database's."""
 
     items: int = 0
     octets: int = 0
     made: float = 0.0
     accepted: float = 0.0
     stored: float = 0.0
+    cpu: float = 0.0
     wal: int = 0
 
     @property
@@ -79,57 +81,62 @@ class Filling:
 
 
 def fill(url: str, shape: Shape, filling: Filling) -> None:
-    """Bring the store to `shape`; it may hold a part of it."""
-    with closing(Store.open(url)) as store:
-        there = _principals(store)
-        with Bar(f"bench: {url.partition(':')[0]}", shape.total) as bar:
-            for name, first, counts in shape.shares():
-                for part, kind, components, make, _ in PARTS:
-                    if part not in counts:
-                        continue
-                    found = _collection(store, there[name], part, kind, components)
-                    bar.advance(found.items)
-                    numbers = iter(range(first + found.items, first + counts[part]))
-                    while chunk := list(islice(numbers, CHUNK)):
-                        began = time.perf_counter()
-                        made = [make(number) for number in chunk]
-                        filling.made += time.perf_counter() - began
-                        put(store, found, made, filling)
-                        bar.advance(len(chunk))
+    """Bring the store to `shape`; it may hold a part of it. A transaction takes the items of several users."""
+    with closing(Store.open(url)) as store, Bar(f"bench: {url.partition(':')[0]}", shape.total) as bar:
+        there = _collections(store)
+        waiting: list[tuple[Collection, list[Resource]]] = []
+        count = 0
+        for name, first, counts in shape.shares():
+            for part, _, _, make, _ in PARTS:
+                found = there.get((name, part))
+                if found is None or found.items >= counts.get(part, 0):
+                    bar.advance(counts.get(part, 0))
+                    continue
+                bar.advance(found.items)
+                numbers = iter(range(first + found.items, first + counts[part]))
+                while numbers_now := list(islice(numbers, CHUNK)):
+                    began = time.perf_counter()
+                    waiting.append((found, [make(number) for number in numbers_now]))
+                    filling.made += time.perf_counter() - began
+                    count += len(numbers_now)
+                    if count >= CHUNK:
+                        put(store, waiting, filling)
+                        bar.advance(count)
                         filling.wal = max(filling.wal, _log(url))
+                        waiting, count = [], 0
+        put(store, waiting, filling)
 
 
-def _principals(store: Store) -> dict[str, principals.Principal]:
-    with store.write() as tx:
-        there = {one.name: one for one in principals.listing(tx)}
-        for name in ("bench", *map(user, range(USERS))):
-            if name not in there:
-                there[name] = principals.create(tx, name)
-    return there
-
-
-def _collection(
-    store: Store, owner: principals.Principal, name: str, kind: str, components: tuple[str, ...]
-) -> Collection:
-    with store.read() as tx:
-        found = places.find(tx, owner, [name])
-    if found is None:
+def _collections(store: Store) -> dict[tuple[str, str], Collection]:
+    """The collections of all users, made where they are missing."""
+    found: dict[tuple[str, str], Collection] = {}
+    names = ["bench", *map(user, range(USERS))]
+    for start in range(0, len(names), 100):
         with store.write() as tx:
-            found = collections.create(tx, owner, 0, name, kind, components)
+            for name in names[start : start + 100]:
+                owner = principals.find(tx, name) or principals.create(tx, name)
+                for part, kind, components, _, _ in PARTS if name != "bench" else PARTS[:1]:
+                    there = places.find(tx, owner, [part])
+                    found[name, part] = there or collections.create(tx, owner, 0, part, kind, components)
     return found
 
 
-def put(store: Store, collection: Collection, made: list[Resource], filling: Filling) -> None:
-    began = time.perf_counter()
-    pairs = [(one.href, _accepted(store, collection, one.octets)) for one in made]
+def put(store: Store, waiting: Sequence[tuple[Collection, list[Resource]]], filling: Filling) -> None:
+    """Write new items of several collections, in one transaction."""
+    began, used = time.perf_counter(), time.process_time()
+    ready = [
+        (collection, [(one.href, _accepted(store, collection, one.octets)) for one in made])
+        for collection, made in waiting
+    ]
     parsed = time.perf_counter()
     with store.write() as tx:
-        results = items.put_many(tx, collection, pairs)
+        results = [one for collection, pairs in ready for one in items.put_many(tx, collection, pairs)]
     filling.stored += time.perf_counter() - parsed
     filling.accepted += parsed - began
+    filling.cpu += time.process_time() - used
     assert all(isinstance(one, items.Item) for one in results), results
-    filling.items += len(made)
-    filling.octets += sum(len(one.octets) for one in made)
+    filling.items += len(results)
+    filling.octets += sum(len(one.octets) for _, made in waiting for one in made)
 
 
 def _accepted(store: Store, collection: Collection, octets: bytes) -> ObjectResource:
@@ -146,30 +153,32 @@ def _log(url: str) -> int:
 
 
 def churn(url: str, shape: Shape, filling: Filling) -> None:
-    """Delete a tenth of the items and write them again, edited."""
+    """Delete a tenth of the items, and write them again edited."""
     with closing(Store.open(url)) as store:
-        there = _principals(store)
+        there = _collections(store)
         for place, (name, first, counts) in enumerate(shape.shares()):
-            if place == 0 or place % 10:
+            if place % 10 != 1:
                 continue
-            for part, kind, components, make, _ in PARTS:
+            for part, _, _, make, _ in PARTS:
                 if not counts.get(part):
                     continue
-                found = _collection(store, there[name], part, kind, components)
-                made = [
-                    make(number, revision=1) if make is generator.event else make(number)  # type: ignore[call-arg]
-                    for number in range(first, first + counts[part])
-                ]
+                found = there[name, part]
+                made = [_edited(make, number) for number in range(first, first + counts[part])]
                 began = time.perf_counter()
                 with store.write() as tx:
                     remove_items(tx, found, list(items.named(tx, found, [one.href for one in made]).values()))
                 filling.stored += time.perf_counter() - began
-                for start in range(0, len(made), CHUNK):
-                    put(store, found, made[start : start + CHUNK], filling)
-                    filling.wal = max(filling.wal, _log(url))
+                put(store, [(found, made)], filling)
+                filling.wal = max(filling.wal, _log(url))
+
+
+def _edited(make: Callable[..., Resource], number: int) -> Resource:
+    return generator.event(number, revision=1) if make is generator.event else make(number)
 
 
 # Where they are kept.
+
+_TEXT = "SELECT sum(octet_count) FROM collection"
 
 
 def folder() -> Path:
@@ -187,16 +196,19 @@ class Files:
     def __init__(self) -> None:
         self.folder = folder()
 
-    def filled(self, shape: Shape, smaller: Shape | None, filling: Filling) -> None:
+    def filled(self, shape: Shape, smaller: Shape | None, filling: Filling) -> bool:
+        """Whether it had to be made."""
         path = self._path(shape)
         if path.exists():
-            return
+            return False
         partial = path.with_suffix(".partial")
         if not partial.exists() and smaller is not None and self._path(smaller).exists():
             shutil.copyfile(self._path(smaller), partial)
         fill(f"sqlite:///{partial}", shape, filling)
-        partial.with_name(partial.name + "-lock").unlink(missing_ok=True)
         partial.rename(path)
+        for beside in self.folder.glob(f"{partial.name}-*"):
+            beside.unlink()
+        return True
 
     @contextmanager
     def copy(self, shape: Shape, place: Path) -> Iterator[str]:
@@ -218,9 +230,16 @@ class Files:
                 if table:
                     found[table] = found.get(table, 0) + size
             (page,), (pages,), (free,) = (
-                connection.execute(f"PRAGMA {word}").fetchone() for word in ("page_size", "page_count", "freelist_count")
+                connection.execute(f"PRAGMA {word}").fetchone()
+                for word in ("page_size", "page_count", "freelist_count")
             )
         return {"": page * pages, "free": page * free} | found
+
+    def text(self, url: str) -> int:
+        """Octets of all items, as they were sent."""
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+            row = connection.execute(_TEXT).fetchone()
+        return int(row[0])
 
     def clean(self, url: str) -> tuple[float, str]:
         """VACUUM: how long it took, and what was said before it."""
@@ -252,13 +271,14 @@ class Databases:
         made = (kept / "data").exists()
         if not made:
             kept.mkdir(exist_ok=True)
-        self.cluster = Cluster(fast=False, folder=kept, port=_free_port() if made else 0)
+        self.cluster = Cluster(fast=False, folder=kept, port=free_port() if made else 0)
         self.cluster.start()
 
-    def filled(self, shape: Shape, smaller: Shape | None, filling: Filling) -> None:
+    def filled(self, shape: Shape, smaller: Shape | None, filling: Filling) -> bool:
+        """Whether it had to be made."""
         name = self._name(shape)
         if self._exists(name):
-            return
+            return False
         partial = f"{name}_partial"
         if not self._exists(partial):
             if smaller is not None and self._exists(self._name(smaller)):
@@ -270,25 +290,33 @@ class Databases:
         filling.wal = self.written() - before
         self._run("VACUUM (ANALYZE)", partial)
         self._run(f"ALTER DATABASE {partial} RENAME TO {name}")
+        return True
 
     @contextmanager
     def copy(self, shape: Shape, place: Path) -> Iterator[str]:
         """The URL of a store that may be written to."""
-        self._run("DROP DATABASE IF EXISTS growing WITH (FORCE)")
-        self._copied(self._name(shape), "growing")
-        yield self.cluster.url("growing")
-        self._run("DROP DATABASE IF EXISTS growing WITH (FORCE)")
+        name = f"{self._name(shape)}_copy"
+        self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._copied(self._name(shape), name)
+        yield self.cluster.url(name)
+        self._run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
     def sizes(self, url: str) -> dict[str, int]:
         """Octets of each table with its indexes; `` is the whole."""
         with psycopg.connect(url) as connection:
-            found = dict(
+            found: dict[str, int] = dict(
                 connection.execute(
                     "SELECT relname, pg_total_relation_size(oid) FROM pg_class"
                     " WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
                 ).fetchall()
             )
         return {"": sum(found.values())} | found
+
+    def text(self, url: str) -> int:
+        """Octets of all items, as they were sent."""
+        with psycopg.connect(url) as connection:
+            row = connection.execute(_TEXT).fetchone()
+        return int(row[0]) if row else 0
 
     def clean(self, url: str) -> tuple[float, str]:
         """VACUUM: how long it took, and how many dead rows there were before and after, and whether autovacuum came."""
@@ -339,16 +367,3 @@ class Databases:
 
 
 Stores = Files | Databases
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def as_json(filling: Filling) -> dict[str, float]:
-    return asdict(filling)

@@ -65,21 +65,22 @@ def _same(*requests: Request) -> Callable[[Session], Operation]:
 
 
 def _sync_changed(session: Session) -> Operation:
-    token = _token(session)
+    before = token(session.wire)
     for number in range(10):
         resource = generator.event(number, revision=1)
         session.wire.send(Request("PUT", CALENDAR + resource.href, resource.octets, ICS))
-    request = _dav("REPORT", CALENDAR, "0", bodies.sync(token))
+    request = _dav("REPORT", CALENDAR, "0", bodies.sync(before))
     return lambda _repetition: (request,)
 
 
 def _sync_unchanged(session: Session) -> Operation:
-    request = _dav("REPORT", CALENDAR, "0", bodies.sync(_token(session)))
+    request = _dav("REPORT", CALENDAR, "0", bodies.sync(token(session.wire)))
     return lambda _repetition: (request,)
 
 
-def _token(session: Session) -> str:
-    answer = session.wire.send(_dav("PROPFIND", CALENDAR, "0", bodies.POLL))
+def token(wire: Wire, calendar: str = CALENDAR) -> str:
+    """The sync-token of now."""
+    answer = wire.send(_dav("PROPFIND", calendar, "0", bodies.POLL))
     found = _TOKEN.search(answer.body)
     if not found:
         raise ValueError(f"no sync-token in the answer to the poll (status {answer.status})")

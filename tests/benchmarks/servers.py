@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,7 @@ class Server:
 
     def cpu(self) -> float:
         """CPU seconds used so far, user and system, of all threads."""
-        total = 0.0
-        for process in self._family():
-            with contextlib.suppress(OSError):
-                # The clock of another process, as clock_getcpuclockid(3) makes it on Linux.
-                total += time.clock_gettime((~process.pid << 3) | 2)
-        return total
+        return cpu_of(self._family())
 
     def pss(self) -> int:
         """Octets of memory, shared pages divided by those who share them."""
@@ -71,16 +66,26 @@ class Server:
         self.process.wait()
 
 
-def configure(folder: Path, storage: Path, port: int) -> Path:
-    """One configuration file that stock Radicale and calsync both read."""
+def cpu_of(processes: Iterable[psutil.Process]) -> float:
+    """CPU seconds that they have used so far."""
+    total = 0.0
+    for process in processes:
+        with contextlib.suppress(OSError):
+            # The clock of another process, as clock_getcpuclockid(3) makes it on Linux.
+            total += time.clock_gettime((~process.pid << 3) | 2)
+    return total
+
+
+def configure(folder: Path, storage: Path | str, port: int, names: Iterable[str] = USERS) -> Path:
+    """One configuration file that stock Radicale and calsync both read. `storage`: a folder, or a URL of calsync's."""
     users = folder / "users"
-    users.write_text("".join(f"{user}:{PASSWORD}\n" for user in USERS))
+    users.write_text("".join(f"{user}:{PASSWORD}\n" for user in names))
     config = folder / "config"
     config.write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n"
         f"[auth]\ntype = htpasswd\nhtpasswd_filename = {users}\nhtpasswd_encryption = plain\n"
         "[rights]\ntype = owner_only\n"
-        f"[storage]\nfilesystem_folder = {storage}\n"
+        f"[storage]\n{'url' if isinstance(storage, str) else 'filesystem_folder'} = {storage}\n"
         "[web]\ntype = none\n"
         "[logging]\nlevel = warning\n"
     )
@@ -88,19 +93,23 @@ def configure(folder: Path, storage: Path, port: int) -> Path:
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], folder: Path, storage: Path, *, wait: float = 60) -> Iterator[Server]:
-    server = start(command, folder, storage, wait=wait)
+def running(
+    command: Sequence[str], folder: Path, storage: Path | str, *, wait: float = 60, names: Iterable[str] = USERS
+) -> Iterator[Server]:
+    server = start(command, folder, storage, wait=wait, names=names)
     try:
         yield server
     finally:
         server.stop()
 
 
-def start(command: Sequence[str], folder: Path, storage: Path, *, wait: float = 60) -> Server:
+def start(
+    command: Sequence[str], folder: Path, storage: Path | str, *, wait: float = 60, names: Iterable[str] = USERS
+) -> Server:
     """Start `command --config FILE` over `storage` and return once it answers (at most `wait` seconds)."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
-    config = configure(folder, storage, port)
+    port = free_port()
+    config = configure(folder, storage, port, names)
     log = folder / "server.log"
     environ = {key: value for key, value in os.environ.items() if not key.startswith("RADICALE")}
     environ["XDG_DATA_HOME"] = str(folder / "data")
@@ -110,7 +119,7 @@ def start(command: Sequence[str], folder: Path, storage: Path, *, wait: float = 
     while time.monotonic() - began < wait:
         if process.poll() is not None:
             break
-        if _answers(port, wait - (time.monotonic() - began)):
+        if answers(port, wait - (time.monotonic() - began)):
             return Server(process, port, log, time.monotonic() - began)
         time.sleep(0.02)
     else:
@@ -120,7 +129,7 @@ def start(command: Sequence[str], folder: Path, storage: Path, *, wait: float = 
     raise NotStarted(f"{' '.join(command)}: no answer after {time.monotonic() - began:.0f} s\n{tail}")
 
 
-def _answers(port: int, wait: float) -> bool:
+def answers(port: int, wait: float) -> bool:
     """Whether a request gets an answer. A connection alone says little: it may be taken long before it is served."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=wait) as connection:
@@ -130,7 +139,7 @@ def _answers(port: int, wait: float) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.dav.conftest import Client, event
+from tests.postgresql import everywhere
 
 C = "{urn:ietf:params:xml:ns:caldav}"
 CR = "{urn:ietf:params:xml:ns:carddav}"
@@ -115,6 +116,8 @@ def test_every_live_property_that_is_advertised_has_a_value_or_can_be_set(anna: 
         assert names
         answer = anna.props(path, *names)
         for name in names:
+            if everywhere() and name == "{DAV:}quota-available-bytes":
+                continue  # how full a database server's disk is, nobody tells us
             assert answer.prop(path, name)[0] == 200 or registry.PROPERTIES[name].accept is not None, (path, name)
 
 

@@ -15,7 +15,7 @@ from calsync.jobs import leases
 from calsync.jobs.keeper import Keeper, Taken, next_due, run
 from calsync.jobs.leases import LASTS, State
 from calsync.jobs.retention import Retention
-from calsync.jobs.tasks import HOUR, Task, Work
+from calsync.jobs.tasks import HOUR, TASKS, Task, Work
 from calsync.store.engine import Store
 
 KEPT = Retention()
@@ -48,6 +48,17 @@ def test_one_process_has_it_until_it_ends_or_is_dead_for_a_while(store: Store) -
     leases.end(store, "test", "two", 3000, count=7)
     assert leases.take(store, "test", "three", 3000)
     assert (state(store).done, state(store).count) == (3000, 7)
+
+
+def test_a_clock_that_was_in_the_future_stops_nothing(store: Store) -> None:
+    now = int(time.time())
+    ahead = now + 365 * 86_400
+    assert leases.take(store, "history", "one", ahead)
+    assert leases.take(store, "history", "two", now), "nobody can have it for so long"
+    leases.end(store, "history", "two", ahead)
+    with store.read() as tx:
+        state = leases.states(tx)["history"]
+    assert next_due(TASKS["history"], state, now=now) == 0
 
 
 def test_of_many_at_once_one_does_it(store: Store) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from calsync.store.postgresql import prepare
 from tests.postgresql import Cluster, required
 
 KINDS = ("sqlite", "postgresql")
@@ -28,7 +30,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str, str]
     def made(kind: str, name: str) -> str:
         if kind == "postgresql":
             cluster: Cluster = request.getfixturevalue("cluster")
-            return cluster.database()
+            url = cluster.database()
+            if os.environ.get("CALSYNC_TEST_PARTITIONS"):
+                prepare(url, partitions=int(os.environ["CALSYNC_TEST_PARTITIONS"]))
+            return url
         return f"sqlite:///{tmp_path / name / 'calsync.db'}"
 
     return made

@@ -13,6 +13,9 @@ from calsync_storage import Storage
 from calsync_storage.location import auth_url, default_url, storage_url
 from calsync_storage.predefined import predefined
 from tests.plugins.stock import Dav, configuration
+from tests.postgresql import everywhere
+
+pytestmark = pytest.mark.skipif(everywhere(), reason="about the files of the default store")
 
 PREDEFINED = '{"book": {"tag": "VADDRESSBOOK", "D:displayname": "People"}, "cal": {"tag": "VCALENDAR"}}'
 

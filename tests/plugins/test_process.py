@@ -14,6 +14,9 @@ import requests
 
 from calsync.accounts.accounts import Accounts
 from tests.plugins.stock import event
+from tests.postgresql import everywhere
+
+pytestmark = pytest.mark.skipif(everywhere(), reason="about the files of the default store")
 
 ROOT = Path(__file__).parents[2]
 START = ("-m", "radicale", "--auth-type", "calsync_auth", "--storage-type", "calsync_storage")

@@ -9,14 +9,13 @@ import pytest
 from calsync.store import principals, quota
 from calsync.store.engine import Store
 from calsync.store.quota import Own
-from calsync_storage.location import default_url
 from tests.dav.conftest import event
-from tests.plugins.stock import BOOK, Dav
+from tests.plugins.stock import BOOK, Dav, store_url
 
 
 @pytest.fixture
 def bounded(dav: Dav, folder: Path) -> Dav:
-    store = Store.open(default_url(str(folder)))
+    store = Store.open(store_url(folder))
     with store.write() as tx:
         anna = principals.find(tx, "anna")
         assert anna is not None

@@ -20,7 +20,10 @@ from calsync.accounts.scopes import Scope
 from tests.clients.conftest import Programs
 from tests.plugins.stock import BOOK, Dav, card, configuration, event
 from tests.plugins.test_process import free_port
+from tests.postgresql import everywhere
 from tests.server_process import ServerProcess
+
+pytestmark = pytest.mark.skipif(everywhere(), reason="about the files of the default store")
 
 RIGHTS = {"type": "calsync_rights"}
 ROOT = Path(__file__).parents[2]

@@ -150,6 +150,20 @@ def test_one_at_a_time_and_nothing_half_is_left(store: Store, calendar: Collecti
     assert not half.exists()
 
 
+def test_what_is_not_its_own_stays_and_so_does_what_was_just_made(
+    store: Store, calendar: Collection, folder: Path, url: str
+) -> None:
+    other = folder / "collection-root.partial"
+    other.mkdir(parents=True)
+    (folder / "film.partial").write_bytes(b"")
+    kept = backup.make(store, folder, files=False).folder
+    assert other.exists() and (folder / "film.partial").exists()
+    # The clock was ahead when that one was made, so the next seems to be older.
+    kept.rename(folder / "2999-01-01T000000Z")
+    assert run(command, "backup", str(folder), "--keep", "1", "--store", url) == 0
+    assert len(backup.listing(folder)) == 2
+
+
 def test_a_copy_is_only_read(store: Store, calendar: Collection, folder: Path) -> None:
     made = backup.make(store, folder, files=False)
     copy = Store.look(made.folder / "calsync.db")

@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from calsync.recovery.restore import Report, Wish, _exchange, restore
+from calsync.store import principals
+from calsync.store.engine import Store
 from tests.postgresql import shared
 from tests.raw import Raw
 from tests.recovery.phones import PASSWORD, Phone, Session, Writer, event
@@ -268,6 +271,79 @@ def test_a_gap_in_the_journal_is_told(journaled: World) -> None:
     journaled.lose()
     told = journaled.command("restore", str(made), status=3)
     assert "are damaged" in told and "ON HOLD" in told
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_of_a_restore_that_was_broken_off_the_journal_knows_nothing(journaled: World) -> None:
+    journaled.writer.write(20)
+    made = journaled.backup()
+    journaled.writer.write(20)
+    journaled.server.kill()
+
+    def say(text: str) -> None:
+        if text == "putting it into its place":
+            raise KeyboardInterrupt
+
+    before = sorted(journaled.journal.iterdir())
+    with pytest.raises(KeyboardInterrupt):
+        restore(Wish(made, journaled.database, journaled.journal), say)
+    assert sorted(journaled.journal.iterdir()) == before
+    # The old store goes on, and what it does from now on counts.
+    journaled.server.start()
+    journaled.writer.write(30)
+    journaled.sync()
+    journaled.server.kill()
+    journaled.lose()
+    assert "nothing that was acknowledged is missing" in journaled.command("restore", str(made))
+    journaled.server.start()
+    journaled.check()
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_an_empty_folder_is_no_journal(journaled: World, tmp_path: Path) -> None:
+    made = journaled.backup()
+    copy = tmp_path / "copy.db"
+    shutil.copyfile(made / "calsync.db", copy)
+    journaled.ask("PUT", "/anna/one/a.ics", event("a", "x"))
+    journaled.server.stop()
+    journaled.lose()
+    journaled.journal.rename(tmp_path / "disk")
+    journaled.journal.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    for words in ([str(made)], [str(copy)], [str(made), "--journal", str(tmp_path / "elsewhere")]):
+        told = journaled.command("restore", *words, status=3)
+        assert "is its disk mounted?" in told and "ON HOLD" in told
+        journaled.lose()
+    told = journaled.command("restore", str(made), "--journal", str(tmp_path / "disk"))
+    assert "nothing that was acknowledged is missing" in told
+
+
+@pytest.mark.parametrize("seed", [1], indirect=True)
+def test_a_link_to_the_store_in_use_is_the_store_in_use(plain: World, tmp_path: Path) -> None:
+    made = plain.backup()
+    link = tmp_path / "link.db"
+    link.symlink_to(plain.database)
+    done = plain.server.command("restore", str(made), "--store", f"sqlite:///{link}")
+    assert done.returncode == 1 and "in use by another process" in done.stderr
+    plain.server.stop()
+    plain.command("restore", str(made), "--store", f"sqlite:///{link}")
+    assert link.is_symlink()
+
+
+def test_a_log_that_was_left_beside_the_new_store_is_not_left_behind(tmp_path: Path) -> None:
+    made, working = tmp_path / "made.db", tmp_path / "working.db"
+    store = Store.open(f"sqlite:///{made}")
+    with store.write() as tx:
+        principals.create(tx, "anna")
+    # As after a close for which the disk had no room.
+    shutil.copyfile(made, working)
+    shutil.copyfile(f"{made}-wal", f"{working}-wal")
+    store.close()
+    _exchange(working, tmp_path / "calsync.db", Report())
+    store = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
+    with store.read() as tx:
+        assert principals.find(tx, "anna") is not None
+    store.close()
 
 
 def test_a_plain_copy_of_the_store_and_a_folder_of_files(tmp_path: Path) -> None:

@@ -14,17 +14,23 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Self
 
-from tests.soak.wire import CUT, Mirror, Wire, multiput, versioned, whole
+from tests.soak.wire import CUT, Mirror, Patient, Wire, multiput, versioned, whole
 
 #: (calendar, UID) → version of the item; (calendar, "") → display name, there as long as the calendar is.
 State = dict[tuple[str, str], str]
 
 SHARED = "/anna/calendar/"
 UIDS = 10
+
+#: Seconds after a cut within which the database may still carry out a COMMIT that was on its way.
+LANDING = 0.3
+#: Seconds for which all may be told to come back later.
+PATIENCE = 60
 MAKE = (
     '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop><displayname>{}</displayname></prop>'
     "</set></C:mkcalendar>"
@@ -67,7 +73,7 @@ class Contested:
 class Writer:
     """Changes its calendars in every way there is, until the server is gone."""
 
-    def __init__(self, number: int, contested: Contested, seed: int) -> None:
+    def __init__(self, number: int, contested: Contested, seed: int, wire: type[Wire] = Wire) -> None:
         self.user = ("anna", "bert")[number % 2]
         self.calendars = (f"/{self.user}/one{number}/", f"/{self.user}/two{number}/")
         self.random = random.Random(seed * 100 + number)
@@ -83,6 +89,8 @@ class Writer:
         self._number = number
         self._count = 0
         self._contested = contested
+        self.cuts = 0
+        self._opened = wire
         self._wire: Wire
         self._acts: list[tuple[int, Callable[[str], None]]] = [
             (12, self.put),
@@ -99,7 +107,7 @@ class Writer:
 
     def run(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
         """Until the server is gone, or `until` says so."""
-        self._wire = Wire(address, self.user)
+        self._wire = self._opened(address, self.user)
         weights = [weight for weight, _ in self._acts]
         try:
             while not until():
@@ -109,9 +117,15 @@ class Writer:
                     self.make(calendar)
                 act(calendar)
         except CUT:
-            pass
+            self.cuts += 1
         finally:
             self._wire.close()
+
+    def persist(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
+        """Until `until` says so. What is cut off or told to come back looks at what there is, and goes on."""
+        while not until():
+            self.run(address, until)
+            patiently(lambda: self.settle(address))
 
     # --- what it does -------------------------------------------------------------------------------------------------
 
@@ -215,8 +229,8 @@ class Writer:
 
     def settle(self, address: tuple[str, int]) -> None:
         """After a kill: the server must hold what it acknowledged, and of what was under way all or nothing."""
-        self._wire = Wire(address, self.user)
-        found = self._found()
+        with closing(self._opened(address, self.user)) as self._wire:
+            found = self._found()
         wanted = [self.state] if self.after is None else [self.state, self.after]
         if self.in_parts and self.after is not None:
             keys = {key for state in (*wanted, found) for key in state}
@@ -231,7 +245,6 @@ class Writer:
                 f" {None if self.after is None else dict(self.after.items() - self.state.items())}"
             )
         self.state, self.after = found, None
-        self._wire.close()
 
     def _found(self) -> State:
         """What the server holds, octet by octet."""
@@ -312,6 +325,20 @@ def _without(state: State, key: tuple[str, str]) -> State:
     return {other: version for other, version in state.items() if other != key}
 
 
+def patiently(work: Callable[[], None]) -> None:
+    """Do it until it is not cut off."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        time.sleep(LANDING)
+        try:
+            work()
+        except CUT:
+            if time.monotonic() > end:
+                raise
+        else:
+            return
+
+
 def etag_of(octets: bytes) -> str:
     return f'"{sha256(octets).hexdigest()}"'
 
@@ -319,14 +346,17 @@ def etag_of(octets: bytes) -> str:
 class Follower:
     """A phone that syncs one calendar while others write in it, and across the kills."""
 
-    def __init__(self, path: str, limit: int | None, seen: dict[tuple[str, str], dict[str, str]]) -> None:
+    def __init__(
+        self, path: str, limit: int | None, seen: dict[tuple[str, str], dict[str, str]], wire: type[Wire] = Wire
+    ) -> None:
         self.mirror = Mirror(path, limit)
         self.rounds = 0
         self._seen = seen
+        self._opened = wire
         self._user = path.split("/")[1]
 
     def run(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
-        wire = Wire(address, self._user)
+        wire = self._opened(address, self._user)
         try:
             while not until():
                 self._step(wire)
@@ -334,6 +364,12 @@ class Follower:
             pass
         finally:
             wire.close()
+
+    def persist(self, address: tuple[str, int], until: Callable[[], bool]) -> None:
+        """Until `until` says so."""
+        while not until():
+            self.run(address, until)
+            time.sleep(LANDING)
 
     def _step(self, wire: Wire) -> bool:
         last = self.mirror.step(wire)
@@ -347,43 +383,47 @@ class Follower:
 
     def settle(self, address: tuple[str, int]) -> None:
         """What it holds at the end is what a listing shows."""
-        wire = Wire(address, self._user)
-        for _ in range(200):
-            if self._step(wire):
-                break
-        else:
-            raise Wrong(f"{self.mirror.path}: a sync without end")
-        there = wire.members(self.mirror.path) is not None
-        listing = wire.listing(self.mirror.path) if there else {}
+        with closing(self._opened(address, self._user)) as wire:
+            for _ in range(200):
+                if self._step(wire):
+                    break
+            else:
+                raise Wrong(f"{self.mirror.path}: a sync without end")
+            there = wire.members(self.mirror.path) is not None
+            listing = wire.listing(self.mirror.path) if there else {}
         if self.mirror.members != listing:
             raise Wrong(f"{self.mirror.path}: the mirror holds {self.mirror.members}, the listing {listing}")
-        wire.close()
 
 
 @dataclass
 class Crew:
-    """Everybody who talks to the servers, round after round."""
+    """Everybody who talks to the servers, round after round. `persistent`: through what keeps some server there."""
 
     writers: list[Writer]
     followers: list[Follower]
     contested: Contested
+    persistent: bool = False
+
+    @property
+    def _opened(self) -> type[Wire]:
+        return Patient if self.persistent else Wire
 
     @classmethod
-    def of(cls, writers: int, seed: int) -> Self:
-        contested = Contested()
-        made = [Writer(number, contested, seed) for number in range(writers)]
+    def of(cls, writers: int, seed: int, *, persistent: bool = False) -> Self:
+        contested, wire = Contested(), Patient if persistent else Wire
+        made = [Writer(number, contested, seed, wire) for number in range(writers)]
         seen: dict[tuple[str, str], dict[str, str]] = {}
         paths = [SHARED, *(calendar for one in made for calendar in one.calendars)]
-        followers = [Follower(path, limit, seen) for path, limit in zip(paths, itertools.cycle((None, 1, 3)))]
-        return cls(made, followers, contested)
+        limits = itertools.cycle((None, 1, 3))
+        followers = [Follower(path, limit, seen, wire) for path, limit in zip(paths, limits, strict=False)]
+        return cls(made, followers, contested, persistent)
 
     def settle_in(self, address: tuple[str, int]) -> None:
-        wire = Wire(address, "anna")
-        for number in range(3):
-            octets = versioned(f"shared{number}", "first")
-            assert wire.ask("PUT", f"{SHARED}{number}.ics", octets).status == 201
-            self.contested.told.add(etag_of(octets))
-        wire.close()
+        with closing(self._opened(address, "anna")) as wire:
+            for number in range(3):
+                octets = versioned(f"shared{number}", "first")
+                assert wire.ask("PUT", f"{SHARED}{number}.ics", octets).status in (201, 204)
+                self.contested.told.add(etag_of(octets))
 
     def work(self, addresses: list[tuple[str, int]], end: Callable[[], None]) -> None:
         """Let all of them work until `end` returns; what one of them found wrong is raised."""
@@ -391,7 +431,7 @@ class Crew:
         until = over.is_set
         with ThreadPoolExecutor(len(self.writers) + len(self.followers)) as threads:
             working = [
-                threads.submit(one.run, address, until)
+                threads.submit(one.persist if self.persistent else one.run, address, until)
                 for one, address in zip((*self.writers, *self.followers), itertools.cycle(addresses))
             ]
             try:
@@ -404,9 +444,8 @@ class Crew:
     def settle(self, address: tuple[str, int]) -> None:
         for one in (*self.writers, *self.followers):
             one.settle(address)
-        wire = Wire(address, "anna")
-        self.contested.check(wire, [f"{SHARED}{number}.ics" for number in range(3)])
-        wire.close()
+        with closing(self._opened(address, "anna")) as wire:
+            self.contested.check(wire, [f"{SHARED}{number}.ics" for number in range(3)])
 
     @property
     def acknowledged(self) -> Counter[str]:

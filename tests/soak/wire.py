@@ -54,8 +54,16 @@ class Member:
         return _one(rb"\r\nSUMMARY:([^\r]*)\r\n", self.octets)
 
 
+class Later(ConnectionError):
+    """503 with Retry-After: whether it was done is not known, as after a connection that was cut."""
+
+
 class Wire:
-    """Requests of one user. Raises one of `CUT` where the server is gone."""
+    """Requests of one user. Raises one of `CUT` where the server is gone; `patient`: also where it says to come back
+    later, which is all that it may say then.
+    """
+
+    patient = False
 
     def __init__(self, address: tuple[str, int], user: str, timeout: float = 60) -> None:
         self._connection = http.client.HTTPConnection(*address, timeout=timeout)
@@ -67,7 +75,11 @@ class Wire:
         octets = body.encode() if isinstance(body, str) else body
         self._connection.request(method, path, octets, sent)
         answer = self._connection.getresponse()
-        return Reply(answer.status, answer.headers.get("ETag", ""), answer.read())
+        reply = Reply(answer.status, answer.headers.get("ETag", ""), answer.read())
+        if self.patient and reply.status >= 500:
+            assert reply.status == 503 and int(answer.headers["Retry-After"]) > 0, (method, path, reply)
+            raise Later(reply.body)
+        return reply
 
     def connect(self) -> None:
         """Open the connection before the first request does."""
@@ -107,6 +119,12 @@ class Wire:
             f"<sync-collection {NAMES}><sync-token>{token}</sync-token><sync-level>1</sync-level>{cut}"
             "<prop><getetag/></prop></sync-collection>",
         )
+
+
+class Patient(Wire):
+    """One that is told to come back later now and then."""
+
+    patient = True
 
 
 @dataclass

@@ -13,19 +13,25 @@ from calsync.store.engine import Store
 from tests.postgresql import shared
 from tests.raw import Raw
 
+#: Files whose tests run on tables with partitions, too (all that use PostgreSQL under CALSYNC_TEST_PARTITIONS=4).
+CUT = ("test_changes", "test_collections", "test_items", "test_queries", "test_trash")
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test that has a store runs on each back end, but those that are marked `sqlite`."""
     if "url" in metafunc.fixturenames:
         only = metafunc.definition.get_closest_marker("sqlite") is not None
-        metafunc.parametrize("url", ["sqlite"] if only else ["sqlite", "postgresql"], indirect=True)
+        kinds = ["sqlite"] if only else ["sqlite", "postgresql"]
+        if not only and metafunc.module.__name__.rpartition(".")[2] in CUT:
+            kinds.append("partitions")
+        metafunc.parametrize("url", kinds, indirect=True)
 
 
 @pytest.fixture
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a store in which nothing is."""
-    if request.param == "postgresql":
-        made = shared().store()
+    if request.param != "sqlite":
+        made = shared().store(partitions=4 if request.param == "partitions" else 0)
         yield made
         shared().drop(made)
     else:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from sqlalchemy import bindparam, insert, select
 from calsync.store import collections, items, meta, principals, sqlite
 from calsync.store.collections import Collection
 from calsync.store.engine import Store, Transaction
-from calsync.store.errors import Busy, Full, ReadOnly
+from calsync.store.errors import Busy, Full, ReadOnly, StoreError
 from calsync.store.filelock import FileLock
 from calsync.store.schema import meta as meta_table
 from calsync.store.statement import Prepared
@@ -37,6 +38,19 @@ def test_a_block_that_raises_writes_nothing(store: Store) -> None:
     with store.write() as tx:
         principals.create(tx, "bob")
     assert names(store) == ["bob"]
+
+
+def test_a_failure_that_somebody_swallowed_is_not_forgotten_at_the_end(store: Store) -> None:
+    told = True
+    try:
+        with store.write() as tx:
+            principals.create(tx, "anna")
+            with suppress(StoreError):
+                tx.define("SELECT 1 FROM nowhere")
+    except StoreError:
+        told = False
+    # PostgreSQL takes back the whole, which must not look as if it were done.
+    assert (names(store) == ["anna"]) == told
 
 
 def test_a_write_inside_a_write_is_a_savepoint(store: Store) -> None:

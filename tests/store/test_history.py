@@ -174,6 +174,29 @@ def test_what_is_old_is_forgotten_and_then_not_guessed(clock: Clock, store: Stor
     assert history.purge(store, before=start + 150, size=0) == 0
 
 
+def test_what_only_seems_old_because_the_clock_was_wrong_is_kept(
+    clock: Clock, store: Store, calendar: Collection
+) -> None:
+    def put(text: str) -> None:
+        with store.write() as tx:
+            items.put(tx, calendar, "a.ics", event("a", summary=text))
+
+    start = clock.now
+    put("0")
+    put("1")  # ends 0 now
+    clock.now = 1000
+    put("2")
+    with store.write() as tx:
+        collections.delete(tx, collections.create(tx, anna_of(store, calendar), 0, "other", "calendar"))
+        collections.delete(tx, calendar)
+    clock.now = start + 60
+    assert [one.until for one in of(store, calendar)] == [1000, start]
+    assert history.purge(store, before=start - 90 * 86_400, size=0) > 0, "of what came and went in that time"
+    assert len(of(store, calendar)) == 2
+    with store.read() as tx:
+        assert [one.name for one in trash.listing(tx, calendar.owner)] == ["work"]
+
+
 def test_over_the_bound_the_oldest_goes_first(clock: Clock, store: Store, calendar: Collection) -> None:
     with store.write() as tx:
         big = collections.create(tx, anna_of(store, calendar), 0, "big", "calendar")

@@ -176,16 +176,56 @@ def test_without_room_nothing_is_written_anywhere(store: Store, kept: Collection
 
 def test_a_journal_that_cannot_be_written_refuses_the_change(store: Store, kept: Collection, folder: Path) -> None:
     put(store, kept, "a")
-    for file in journal.segments(folder):
-        file.unlink()
-    folder.rmdir()
+    away = folder.rename(folder.with_name("away"))
+    for file in journal.segments(away):
+        file.with_suffix(".copy").write_bytes(file.read_bytes())
+        file.unlink()  # so that the one that is open is of no use either
     with pytest.raises(StoreError, match=str(folder)):
         put(store, kept, "b")
     with store.read() as tx:
         assert items.get(tx, kept, "b.ics") is None
-    folder.mkdir()
+    for file in away.glob("*.copy"):
+        file.rename(file.with_suffix(journal.SUFFIX))
+    away.rename(folder)
     put(store, kept, "b")
-    assert set(contents(folder)) == {"b.ics"}
+    assert set(contents(folder)) == {"a.ics", "b.ics"}
+
+
+def test_the_empty_place_of_a_disk_that_is_not_mounted_is_no_journal(
+    store: Store, kept: Collection, folder: Path, url: str
+) -> None:
+    put(store, kept, "a")
+    store.close()
+    folder.rename(folder.with_name("disk"))
+    again = Store.open(url)
+    with pytest.raises(StoreError, match="no such file"):
+        journal.keep(again, folder)
+    assert not folder.exists()
+    folder.mkdir()
+    with pytest.raises(StoreError, match="is its disk mounted"):
+        journal.keep(again, folder)
+    with pytest.raises(StoreError, match="is its disk mounted"):
+        put(again, kept, "b")
+    folder.rmdir()
+    folder.with_name("disk").rename(folder)
+    journal.keep(again, folder)
+    put(again, kept, "c")
+    again.close()
+    assert set(contents(folder)) == {"a.ics", "c.ics"}
+
+
+def test_a_clock_that_was_set_back_does_not_make_the_later_the_earlier(
+    store: Store, kept: Collection, folder: Path, url: str
+) -> None:
+    put(store, kept, "a")
+    store.close()
+    (file,) = journal.segments(folder)
+    ahead = time.time_ns() + 365 * 86_400 * 10**9  # what was written before the clock was set back by a year
+    os.utime(file, ns=(ahead, ahead))
+    again = Store.open(url)
+    put(again, kept, "b")
+    again.close()
+    assert max(one.stamp for one in written(folder) if isinstance(one, Written)) > ahead
 
 
 _WRITER = """
@@ -235,7 +275,11 @@ def test_a_change_of_place_leaves_marks_and_a_count_of_all(
 def test_old_segments_go_and_the_writer_goes_on(store: Store, kept: Collection, folder: Path) -> None:
     put(store, kept, "a")
     assert journal.prune(folder, int(time.time()) - 60) == []
-    assert len(journal.prune(folder, int(time.time()) + 60)) == 1
+    assert journal.prune(folder, int(time.time()) + 60) == [], "the newest stays"
+    (first,) = journal.segments(folder)
+    os.utime(first, (0, 0))
+    journal.Journal(folder).append("", [Census({})])
+    assert journal.prune(folder, int(time.time()) - 60) == [first.name]
     put(store, kept, "b")
     assert set(contents(folder)) == {"b.ics"}
 
@@ -247,7 +291,14 @@ def test_a_person_is_taken_out_whole(store: Store, kept: Collection, folder: Pat
         collections.create(tx, bert, 0, "secrets", "calendar")
         anna = principals.find(tx, "anna")
         assert anna is not None
+    put(store, kept, "later")
+    lengths, (whole,) = journal.position(folder), journal.segments(folder)
+    spoiled = bytearray(whole.read_bytes())
+    spoiled[spoiled.index(b"SUMMARY:Event later")] ^= 1
+    whole.write_bytes(spoiled)
     assert journal.erase(store, [bert.epoch]) == 1
+    assert journal.position(folder) == lengths, "backups know how long it was"
+    assert [one.torn for one in written(folder) if isinstance(one, Fault)] == [False], "damage stays known"
     with store.write() as tx:
         principals.delete(tx, bert)
     assert journal.erase(store, [bert.epoch]) == 1
@@ -256,4 +307,4 @@ def test_a_person_is_taken_out_whole(store: Store, kept: Collection, folder: Pat
     assert b"secrets" not in b"".join(file.read_bytes() for file in journal.segments(folder))
     put(store, kept, "b")
     assert set(contents(folder)) == {"a.ics", "b.ics"}
-    assert not [one for one in written(folder) if isinstance(one, Fault)]
+    assert len([one for one in written(folder) if isinstance(one, Fault)]) == 1

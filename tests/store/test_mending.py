@@ -11,8 +11,9 @@ import pytest
 from calsync.store import collections, items, journal, principals, quarantine
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
+from calsync.store.errors import Damaged
 from calsync.store.mending import Mended, mend
-from calsync.store.verify import Kind, verify
+from calsync.store.verify import Kind, Problem, verify
 from tests.raw import Raw
 from tests.store.objects import card, event, recurring
 from tests.store.test_verify import busy
@@ -200,3 +201,31 @@ def test_it_comes_back_from_the_journal(store: Store, calendar: Collection, raw:
     (told,) = mended(store, [tmp_path / "journal"])
     assert (told.done, sound(store, calendar)) == (True, True)
     assert "the journal" in told.text
+
+
+@pytest.mark.sqlite
+def test_octets_that_damage_has_turned_into_text(
+    rotten: Store, calendar: Collection, raw: Raw, tmp_path: Path
+) -> None:
+    journal.keep(rotten, tmp_path / "journal")
+    raw.run(f"UPDATE body SET octets = CAST(x'{event('a').octets.hex()}' AS TEXT) WHERE octets = x'00'")
+    with rotten.read() as tx:
+        one = items.get(tx, calendar, "a.ics")
+        assert one is not None
+        with pytest.raises(Damaged):
+            items.body(tx, one)
+    with rotten.write() as tx:
+        one = items.set_properties(tx, calendar, one, {"{x:}y": "<y xmlns='x:'/>"})
+    assert [one.problem.kind for one in mended(rotten, dry_run=True)] == [Kind.OCTETS]
+    assert [one.done for one in mended(rotten, [tmp_path / "backup"])] == [True]
+    assert sound(rotten, calendar)
+
+
+def test_in_a_file_that_is_damaged_nothing_is_removed(busy: Store, raw: Raw) -> None:
+    raw.run("DELETE FROM item WHERE href = 'c.vcf'")  # as where its page cannot be read
+    problems = list(verify(busy))
+    assert Kind.STRAY in {one.kind for one in problems}
+    before = raw.rows("SELECT owner, item FROM body ORDER BY 1, 2")
+    told = list(mend(busy, [*problems, Problem("", "a page is spoiled", Kind.DATABASE)]))
+    assert not any(one.done for one in told) and len(told) == len(problems) + 1
+    assert raw.rows("SELECT owner, item FROM body ORDER BY 1, 2") == before

@@ -100,7 +100,7 @@ def plan(connection: sqlite3.Connection, statement: Prepared) -> list[str]:
         (rows._NAMED, "SEARCH item USING INDEX item_href (owner=? AND collection=? AND href=?)"),
         (history._KEEP, "SEARCH item USING PRIMARY KEY (owner=? AND collection=? AND id=?)"),
         (history._ENDED_AFTER, "SEARCH revision USING INDEX revision_until (owner=? AND until>?)"),
-        (forgetting._OLDEST, "SEARCH revision USING INDEX revision_until (owner=? AND until<?)"),
+        (forgetting._OLDEST, "SEARCH revision USING INDEX sqlite_autoindex_revision_1 (owner=? AND ended>?)"),
         (rows._BODIES, "SEARCH body USING INDEX sqlite_autoindex_body_1 (owner=? AND item=?)"),
     ],
 )

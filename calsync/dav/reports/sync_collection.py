@@ -13,6 +13,7 @@ from calsync.dav.scope import Scope
 from calsync.store import changes, items
 from calsync.store.changes import Change, SyncToken
 from calsync.store.engine import Transaction
+from calsync.store.replicas import Seen
 from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS, SYNC_TRAVERSAL_SUPPORTED, VALID_SYNC_TOKEN
 from calsync.webdav.errors import Forbidden
 from calsync.webdav.multistatus import element, response_status, stream
@@ -69,11 +70,7 @@ class _Walk:
         position, left = self._since.position, self._wanted.limit
         while True:
             size = _PAGE if left is None else min(_PAGE, left)
-            with self._scope.read() as tx:
-                # One more than is named tells whether the answer is cut.
-                found = self._changes(tx, position, size + 1)
-                page, more = found[:size], len(found) > size
-                fragments = self.told(tx, page)
+            page, more, fragments = self._read(position, size)
             yield from fragments
             if not more:
                 return
@@ -85,6 +82,24 @@ class _Walk:
                     self._token = self._since.at(position)
                     yield self.truncated()
                     return
+
+    def _read(self, position: int, size: int) -> tuple[list[Change], bool, list[bytes]]:
+        """A page, whether there is more, and its responses: of a replica that has all up to what the token will say.
+
+        Who may read what was found out before, in the database itself. Collections inside a home or a collection, and
+        locks, are asked for there, too: a right or a lock that was taken away must not be seen again.
+        """
+
+        def read(tx: Transaction) -> tuple[list[Change], bool, list[bytes]]:
+            # One more than is named tells whether the answer is cut.
+            found = self._changes(tx, position, size + 1)
+            return found[:size], len(found) > size, self.told(tx, found[:size])
+
+        collection = self._resource.collection
+        if collection is None or collection.kind == "plain" or self._listing is None or self._listing.beside:
+            with self._scope.read() as tx:
+                return read(tx)
+        return self._scope.read_since(Seen(collection.owner, collection.epoch, collection.owner_seq), read)
 
     def truncated(self) -> bytes:
         """RFC 6578 §3.6: said of the collection itself."""
