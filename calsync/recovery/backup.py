@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -164,18 +165,25 @@ def check(folder: Path) -> Iterator[str]:
     manifest = Manifest.read(folder)
     yield from altered(folder, manifest)
     yield from (f"was damaged when it was made: {text}" for text in manifest.damaged)
-    try:
-        copy = Store.look(folder / DATABASE)
-    except StoreError as error:
-        yield str(error)
-        return
-    try:
-        for one in verify.verify(copy):
-            text = f"{one.path}: {one.text}" if one.path else one.text
-            if text not in manifest.damaged:
-                yield text
-    finally:
-        copy.close()
+    with tempfile.TemporaryDirectory(prefix="calsync-verify-") as work:
+        try:
+            if manifest.schema == CHAIN.head:
+                copy = Store.look(folder / DATABASE)
+            else:
+                # One of an older calsync is looked at as a restore would bring it up.
+                brought_up = Path(work) / DATABASE
+                shutil.copyfile(folder / DATABASE, brought_up)
+                copy = Store.open(f"sqlite:///{brought_up}", create=False)
+        except (StoreError, OSError) as error:
+            yield str(error)
+            return
+        try:
+            for one in verify.verify(copy):
+                text = f"{one.path}: {one.text}" if one.path else one.text
+                if text not in manifest.damaged:
+                    yield text
+        finally:
+            copy.close()
 
 
 def listing(folder: Path) -> list[Known]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import file_digest
 from pathlib import Path
 from typing import Final
@@ -55,7 +55,8 @@ class Manifest:
         try:
             facts = json.loads((folder / FILE).read_text(encoding="utf-8"))
             facts["principals"] = [Held(**one) for one in facts["principals"]]
-            return cls(**facts)
+            known = {one.name for one in fields(cls)}  # a newer calsync may say more
+            return cls(**{name: value for name, value in facts.items() if name in known})
         except FileNotFoundError as error:
             raise BackupError(f"{folder}: no backup of calsync's (it has no {FILE})") from error
         except (OSError, ValueError, TypeError, KeyError) as error:

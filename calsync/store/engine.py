@@ -471,7 +471,7 @@ class Store:
             yield Transaction(backend, connection, shared.window, writes=False)
 
     def use_replicas(self, urls: Sequence[str]) -> None:
-        """Let replicas at these URLs answer what they can (`read_since`), for all stores of this process on the database.
+        """Let replicas at these URLs answer what they can (`read_since`), for all stores of this process on it.
 
         They may be down. Raises `StoreError` for what is no such URL.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -57,7 +58,9 @@ def _everywhere(store: Store, etags: frozenset[str], copies: Sequence[Path]) -> 
             continue
         for file in sorted(path.rglob("*")):
             if file.suffix == ".db":
-                yield from _in_store(_looked(file), etags, f" of {file}")
+                # One that is of an older calsync, or no store at all, does not keep the others from helping.
+                with contextlib.suppress(StoreError):
+                    yield from _in_store(_looked(file), etags, f" of {file}")
             elif file.suffix == journal.SUFFIX:
                 yield from _in_journal(file, etags)
             elif file.suffix.lower() in _ENDINGS and file.is_file():

@@ -175,11 +175,13 @@ def prepare_postgresql(
         core.execute(text("LOCK TABLE calsync_preparing IN ACCESS EXCLUSIVE MODE"))
         if not inspect(core).has_table("alembic_version"):
             partitions.create(core, partitioned)
+            plans.advise_postgresql(core)
             _stamp(core, chain.head)
             return
         found = core.execute(text("SELECT version_num FROM alembic_version")).scalar()
         if _known(str(found or ""), place, chain) != chain.head:
             chain.upgrade(core)
+            plans.advise_postgresql(core)
 
 
 @contextlib.contextmanager

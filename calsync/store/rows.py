@@ -18,7 +18,7 @@ from calsync.store.errors import Damaged
 from calsync.store.places import Collection
 from calsync.store.schema import LISTED, dead_property, item, mount
 from calsync.store.schema import body as body_table
-from calsync.store.statement import Prepared, each, each_id
+from calsync.store.statement import Prepared, each, each_id, sought
 
 if TYPE_CHECKING:
     from calsync.store.engine import Transaction
@@ -122,14 +122,23 @@ _PAGE: Final = _paged(*LISTED)
 _BODY: Final = Prepared(
     select(body_table.c.octets).where(body_table.c.owner == bindparam("owner"), body_table.c.item == bindparam("item"))
 )
-_NAMED: Final = Prepared(select(*COLUMNS).where(_HERE, item.c.href.in_(each("hrefs"))))
+_OCTETS: Final = select(body_table.c.octets).where(_BODY_OF).scalar_subquery()
+_NAMED: Final = Prepared(
+    select(*COLUMNS).where(_HERE, item.c.href.in_(each("hrefs"))),
+    postgresql=sought(COLUMNS, _HERE, by=item.c.href, name="hrefs"),
+)
 _HOLDERS: Final = Prepared(
-    select(item.c.uid, item.c.href).where(_HERE, item.c.uid_key.in_(each("keys"))).order_by(item.c.id.desc())
+    select(item.c.uid, item.c.href).where(_HERE, item.c.uid_key.in_(each("keys"))).order_by(item.c.id.desc()),
+    postgresql=sought((item.c.uid, item.c.href), _HERE, by=item.c.uid_key, name="keys", order=-item.c.id),
 )
 _NAMED_BODIES: Final = Prepared(
-    select(*COLUMNS, body_table.c.octets).outerjoin(body_table, _BODY_OF).where(_HERE, item.c.href.in_(each("hrefs")))
+    select(*COLUMNS, body_table.c.octets).outerjoin(body_table, _BODY_OF).where(_HERE, item.c.href.in_(each("hrefs"))),
+    postgresql=sought((*COLUMNS, _OCTETS), _HERE, by=item.c.href, name="hrefs"),
 )
-_ROWS: Final = Prepared(select(*LISTED).where(_HERE, item.c.id.in_(each_id("items"))).order_by(item.c.id))
+_ROWS: Final = Prepared(
+    select(*LISTED).where(_HERE, item.c.id.in_(each_id("items"))).order_by(item.c.id),
+    postgresql=sought(LISTED, _HERE, by=item.c.id, name="items", order=item.c.id),
+)
 _BODIES: Final = Prepared(
     select(body_table.c.item, body_table.c.octets).where(
         body_table.c.owner == bindparam("owner"), body_table.c.item.in_(each_id("items"))

@@ -7,12 +7,25 @@ no type that needs converting. A list is passed as JSON (`each`), so that its le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, BinaryExpression, ClauseElement, Select, Text, bindparam, cast, column, select
+from sqlalchemy import (
+    BigInteger,
+    BinaryExpression,
+    ClauseElement,
+    ColumnElement,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    column,
+    literal_column,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql.base import PGCompiler, PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine import Dialect
@@ -160,8 +173,10 @@ def sought(
     members = _Members(bindparam(name, type_=Text)).table_valued(column("value", Text), name=f"given_{name}")
     value = cast(members.c.value, BigInteger) if isinstance(by.type, BigInteger) else members.c.value
     given = select(value.label("value")).distinct().subquery(f"each_{name}")
-    shown = [one.label(f"c{place}") for place, one in enumerate((*columns, *(() if order is None else (by, order))))]
+    extra = () if order is None else (order,)
+    shown = [one.label(f"c{place}") for place, one in enumerate((*columns, *extra))]
     # OFFSET keeps the planner from making one join of it.
     found = select(*shown).where(*conditions, by == given.c.value).offset(literal_column("0")).lateral("found")
-    statement = select(*list(found.c)[: len(columns)]).select_from(given).join(found, true())
-    return statement if order is None else statement.order_by(found.c[f"c{len(columns) + 1}"])
+    *answer, last = found.c if extra else (*found.c, None)
+    statement = select(*answer).select_from(given).join(found, true())
+    return statement if last is None else statement.order_by(last)

@@ -6,10 +6,12 @@ from hypothesis import strategies as st
 
 from calsync.ical.lines import (
     BOM,
+    MANY_LINES,
     MAX_DEPTH,
     Component,
     Document,
     ScanError,
+    crowded,
     escape,
     fold,
     scan,
@@ -228,3 +230,22 @@ def test_fold_cuts_no_letter_and_keeps_to_75_octets(name: str, text: str) -> Non
         physical.decode()
     assert octets.replace(b"\r\n ", b"") == line.encode() + b"\r\n"
     assert one(octets.removesuffix(b"\r\n")).lines[0].value == text * 9
+
+
+@given(documents())
+def test_tokens_stay_what_they_are_when_lines_were_asked_for(sample: tuple[bytes, list[tuple[str, str]]]) -> None:
+    component = only(sample[0])
+    before = list(component.tokens)
+    assert component.lines is component.lines
+    assert [(raw, name.rpartition(b".")[2].upper()) for raw, name in before] == [
+        (raw, name.rpartition(b".")[2]) for raw, name in component.tokens
+    ]
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n", b"\r"])
+def test_too_many_lines_are_short_ones_that_are_neither_folds_nor_empty(end: bytes) -> None:
+    assert not crowded(end.join([b"A:"] * MANY_LINES))
+    assert "content lines" in crowded(end.join([b"A:"] * MANY_LINES * 2))
+    assert not crowded(b"A:" + (end + b" x") * 5 * MANY_LINES)
+    assert not crowded(b"A:" + end * 5 * MANY_LINES + b"B:")
+    assert not crowded(end.join([b"A:" + b"x" * 100] * 3 * MANY_LINES))

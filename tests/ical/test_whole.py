@@ -189,3 +189,22 @@ def test_objects_of_any_spelling_are_joined(end: bytes) -> None:
     joined = b"".join(join_calendar([plain, plain.replace(b"BEGIN:", b"begin:").replace(b":a", b":b")]))
     found = scan(joined).components[0]
     assert [component.text("UID") for component in found.components] == ["a", "b"]
+
+
+def test_a_component_of_too_many_lines_costs_nobody_else_its_place() -> None:
+    event = b"BEGIN:VEVENT\r\nUID:%d\r\nDTSTART:20260101T000000Z\r\n%sEND:VEVENT\r\n"
+    text = (
+        b"BEGIN:VCALENDAR\r\n"
+        + event % (1, b"")
+        + event % (2, b"A:\r\n" * 60_000)
+        + event % (3, b"")
+        + b"END:VCALENDAR\r\n"
+    )
+    first, third, refused = split_calendar(text)
+    assert isinstance(first, bytes) and b"UID:1\r\n" in first
+    assert isinstance(third, bytes) and b"UID:3\r\n" in third
+    assert (
+        isinstance(refused, Rejected)
+        and "content lines" in refused.reason
+        and refused.octets.startswith(b"BEGIN:VEVENT")
+    )

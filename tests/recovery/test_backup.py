@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from calsync.cli import backup as command
 from calsync.recovery import backup
-from calsync.recovery.manifest import BackupError
+from calsync.recovery.manifest import BackupError, digest
 from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
@@ -162,6 +164,20 @@ def test_what_is_not_its_own_stays_and_so_does_what_was_just_made(
     kept.rename(folder / "2999-01-01T000000Z")
     assert run(command, "backup", str(folder), "--keep", "1", "--store", url) == 0
     assert len(backup.listing(folder)) == 2
+
+
+def test_one_of_an_older_or_newer_calsync_is_no_bad_one(tmp_path: Path) -> None:
+    store = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
+    made = backup.make(store, tmp_path / "backups", files=False)
+    store.close()
+    database, manifest = made.folder / "calsync.db", made.folder / "manifest.json"
+    database.unlink()
+    with closing(sqlite3.connect(database)) as old:
+        old.executescript((Path(__file__).parents[1] / "store" / "examples" / "0001.sql").read_text())
+    facts = json.loads(manifest.read_text()) | {"schema": "0001", "said by a newer calsync": 1}
+    manifest.write_text(json.dumps(facts | {"files": {"calsync.db": digest(database)}}))
+    assert list(backup.check(made.folder)) == []
+    assert sorted(path.name for path in made.folder.iterdir()) == ["calsync.db", "manifest.json"]
 
 
 def test_a_copy_is_only_read(store: Store, calendar: Collection, folder: Path) -> None:

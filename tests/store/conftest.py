@@ -18,10 +18,11 @@ CUT = ("test_changes", "test_collections", "test_items", "test_queries", "test_t
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test that has a store runs on each back end, but those that are marked `sqlite`."""
+    """Every test that has a store runs on each back end, but those that are marked with the name of one."""
     if "url" in metafunc.fixturenames:
-        only = metafunc.definition.get_closest_marker("sqlite") is not None
-        kinds = ["sqlite"] if only else ["sqlite", "postgresql"]
+        kinds = ["sqlite", "postgresql"]
+        only = [kind for kind in kinds if metafunc.definition.get_closest_marker(kind) is not None]
+        kinds = only or kinds
         if not only and metafunc.module.__name__.rpartition(".")[2] in CUT:
             kinds.append("partitions")
         metafunc.parametrize("url", kinds, indirect=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,6 @@ from calsync.store.errors import StoreError
 from calsync.store.postgresql import prepare
 from calsync.store.prepare import prepare_postgresql
 from calsync.store.statement import Prepared
-from calsync.store.wire import _numbered
 from tests.dav.conftest import make_application
 from tests.moving.filled import everything, fill
 from tests.moving.test_commands import command
@@ -92,7 +92,8 @@ HOT: dict[str, Prepared] = {
 @pytest.mark.parametrize("name", HOT)
 def test_a_hot_statement_looks_into_one_partition(cut: str, name: str) -> None:
     """As it is run: prepared, and planned without the values."""
-    sql = _numbered(HOT[name].compiled("postgresql").sql)
+    numbers = itertools.count(1)
+    sql = re.sub("%s", lambda _: f"${next(numbers)}", HOT[name].compiled("postgresql").sql).encode()
     with psycopg.connect(cut, autocommit=True) as connection:
         connection.execute("SET plan_cache_mode = force_generic_plan")
         connection.execute(b"PREPARE hot AS " + sql)

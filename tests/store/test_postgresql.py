@@ -135,12 +135,11 @@ def test_no_more_connections_than_the_url_allows(url: str) -> None:
         Store.open(f"{url}?connections=many")
 
 
-def test_where_none_comes_free_it_is_busy(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgresql, "PATIENCE", 0.05)
-    store = Store.open(f"{url}?connections=1")
-    with store.read(), pytest.raises(Busy, match="all 1 connections"), store.read():
+def test_where_none_comes_free_it_is_busy(url: str) -> None:
+    database = postgresql.Database(f"{url}?connections=1", patience=0.05)
+    with database.snapshot(), pytest.raises(Busy, match="all 1 connections"), database.snapshot():
         pass
-    store.close()
+    database.close()
 
 
 def test_a_standby_is_read_and_not_written(store: Store, url: str) -> None:
