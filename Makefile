@@ -18,7 +18,7 @@ serve: $(VENV)/.serve
 	@$(RUN)/calsync serve $(ARGS)
 
 test: $(VENV)/.test
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 # About 20 minutes, then its figures.
 soak: $(VENV)/.test

@@ -208,21 +208,27 @@ class Application(upstream.RadicaleApplication):
             return self._health.answer(environ, inside)
         one = registry.SERVICES.get(name)
         if one is not None:
-            return one.run(self._call(environ, method, base, f"{base}/.calsync/{name}", rest, one.largest))
+            asked = self._call(environ, method, base, f"{base}/.calsync/{name}", rest, one.largest)
+            return self._attempted(lambda: one.run(asked))
         if self._site is None:
             raise NotFound("not a service of ours")
         if bare:
             return Response(301, {"Location": f"{base}/.calsync/"})
-        return self._site.serve(self._call(environ, method, base, f"{base}/.calsync", inside, self._site.largest))
+        site = self._site
+        page = self._call(environ, method, base, f"{base}/.calsync", inside, site.largest)
+        return self._attempted(lambda: site.serve(page))
+
+    def _attempted(self, work: Callable[[], Response]) -> Response:
+        return work() if self.store is None else self.store.attempt(work)
 
     def _guest(self, environ: dict[str, Any], method: str, base: str, path: Segments) -> Response | None:
         """What stands at an address that apps expect of another server: Nextcloud's login flow and its DAV root."""
         if self._site is None or self.store is None:
             return None
         if method == "POST" and path == ("index.php", "login", "v2"):
-            return self._site.serve(
-                self._call(environ, method, base, f"{base}/.calsync", "login-flow", self._site.largest)
-            )
+            site = self._site
+            asked = self._call(environ, method, base, f"{base}/.calsync", "login-flow", site.largest)
+            return self._attempted(lambda: site.serve(asked))
         if path in (("remote.php", "dav"), ("remote.php", "webdav")):
             with self.store.read() as tx:
                 if principals.find(tx, path[0]) is None:
@@ -296,11 +302,7 @@ class Application(upstream.RadicaleApplication):
             return
         if "W" not in context.rights.authorization(user, set(groups), f"/{user}/"):
             return
-        with context.store.write() as tx:
-            found = principals.find(tx, user)
-            if found is None or found.seq == _UNTOUCHED:
-                newcomer.provision(tx, found or principals.create(tx, user), context.settings.predefined)
-                logger.info("made the first collections of %s", user)
+        context.store.attempt(partial(_provide, context, user))
 
     def _radicales(
         self, environ: dict[str, Any], method: str, base: str, path: Segments, slash: bool, login: upstream.Login
@@ -377,6 +379,14 @@ class Application(upstream.RadicaleApplication):
             trace.end(0 if environ.get("REQUEST_METHOD") == "HEAD" else len(response.body))  # type: ignore[arg-type]
             return () if environ.get("REQUEST_METHOD") == "HEAD" else body
         return streams.counted(body, trace)
+
+
+def _provide(context: Context, user: str) -> None:
+    with context.store.write() as tx:
+        found = principals.find(tx, user)
+        if found is None or found.seq == _UNTOUCHED:
+            newcomer.provision(tx, found or principals.create(tx, user), context.settings.predefined)
+            logger.info("made the first collections of %s", user)
 
 
 _PAGE_POLICY = "; ".join(

@@ -107,7 +107,7 @@ def _unset(args: argparse.Namespace) -> int:
 
 
 def _change(args: argparse.Namespace, action: str, wanted: dict[str, int | None]) -> int:
-    with place.opened(args, create=False) as store, store.write() as tx:
+    with place.opened(args, create=False) as store, store.write(still=True) as tx:
         tx.actor = ACTOR
         principal = _found(tx, args.user)
         principals.lock_owner(tx, principal.id)

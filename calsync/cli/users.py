@@ -71,8 +71,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="remove a user's account; calendars stay unless --purge",
         description="Removes the account with its app passwords, web sessions, second factors and groups. With --purge "
         "all calendars and address books go too, with their history and trash, and the name is taken out of the audit "
-        "trail and all of it out of the journal. Backups, and copies of the store that a restore or an upgrade has left "
-        "beside it, keep what they have. The server may run meanwhile; one that is broken off can be done again.",
+        "trail and all of it out of the journal. Backups, and copies of the store that a restore or an upgrade has "
+        "left beside it, keep what they have. The server may run meanwhile; one that is broken off can be done again.",
     )
     remove.add_argument("name", metavar="NAME")
     remove.add_argument("--yes", action="store_true", help="do not ask")

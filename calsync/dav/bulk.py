@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
@@ -177,17 +178,9 @@ def _run(scope: Scope, wanted: Sequence[BulkChange], changed: bool) -> Response:
     state = ""
     for start in range(0, len(wanted), _CHUNK):
         drafts = [_draft(scope, collection, one) for one in wanted[start : start + _CHUNK]]
+        work = partial(_chunk, scope, collection, drafts, told, state if start else None)
         try:
-            with scope.write() as tx:
-                resource = _target(scope)
-                if not start:
-                    check_conditions(scope, resource)
-                elif scope.request.header("if") and token(resource) != state:
-                    raise PreconditionFailed("somebody else has changed the collection", condition=CTAG_OK)
-                if resource.container.id != collection.id:
-                    raise Conflict("the collection was replaced meanwhile")
-                done = [_apply(scope, tx, resource, one, told) for one in drafts]
-                state = token(locate(tx, resource.path))
+            done, state = scope.context.store.attempt(work)
         except (DavError, Full, Busy, ReadOnly) as error:
             if not start:
                 raise
@@ -196,6 +189,22 @@ def _run(scope: Scope, wanted: Sequence[BulkChange], changed: bool) -> Response:
             break
         fragments += done
     return multistatus(stream(fragments), {"CTag": state})
+
+
+def _chunk(
+    scope: Scope, collection: Collection, drafts: Sequence[_Draft], told: _Told, state: str | None
+) -> tuple[list[bytes], str]:
+    """`state`: which the chunk before has left, None for the first one. Gives the responses and the new state."""
+    with scope.write() as tx:
+        resource = _target(scope)
+        if state is None:
+            check_conditions(scope, resource)
+        elif scope.request.header("if") and token(resource) != state:
+            raise PreconditionFailed("somebody else has changed the collection", condition=CTAG_OK)
+        if resource.container.id != collection.id:
+            raise Conflict("the collection was replaced meanwhile")
+        done = [_apply(scope, tx, resource, one, told) for one in drafts]
+        return done, token(locate(tx, resource.path))
 
 
 def _as_answer(error: Exception) -> DavError:

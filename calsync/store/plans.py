@@ -1,12 +1,12 @@
 """What planners are told of the sizes of things, so that their plans are ours and never change.
 
-SQLite: without statistics it guesses, and guesses wrong here: to it, two columns of a primary key say more than four of an
-index. With statistics of its own making, plans would depend on the day. So the table that `ANALYZE` fills holds a
+SQLite: without statistics it guesses, and guesses wrong here: to it, two columns of a primary key say more than four
+of an index. With statistics of its own making, plans would depend on the day. So the table that `ANALYZE` fills holds a
 model: a million items of a hundred owners. The numbers of a row: all entries, then how many agree in the first column
 of the index, in the first two, and so on (https://sqlite.org/fileformat2.html#stat1tab).
 
-PostgreSQL makes its own statistics, of each column by itself. An owner has one of a thousand items, an id of a collection
-stands in one of a thousand, so a collection, it believes, has one of a million: a single item, which can be looked
+PostgreSQL makes its own statistics, of each column by itself. An owner has one of a thousand items, a collection's id
+stands in one of a thousand, so a collection, it believes, has one of a million: a single item, which can be walked
 through as well as looked up. It is told that the two columns go together.
 """
 

@@ -118,7 +118,7 @@ def keep(store: Store, wanted: Amounts) -> None:
     with store.read() as tx:
         if configured(tx) == wanted:
             return
-    with suppress(ReadOnly), store.write() as tx:
+    with suppress(ReadOnly), store.write(still=True) as tx:
         _configure(tx, wanted)
 
 

@@ -26,6 +26,7 @@ from calsync.store.items import derived_columns, derived_rows
 from calsync.store.occurrences import Window, bucket_of
 from calsync.store.places import path_of
 from calsync.store.removals import DELETE_FIELDS
+from calsync.store.principals import lock_owner
 from calsync.store.rows import is_whole
 from calsync.store.schema import body, card_field, collection, item, occurrence, principal
 from calsync.store.statement import Prepared
@@ -181,7 +182,7 @@ def begin(store: Store) -> Window:
 
     Whoever writes from here on derives for the new generation; what was parsed before is looked at again (`items`).
     """
-    with store.write() as tx:
+    with store.write(still=True) as tx:
         _note_before(tx)
         meta.put(tx, _VERSIONS, versions())
         return tx.window.renewed().write(tx)
@@ -201,7 +202,7 @@ def keep_window(store: Store, now: int, *, stop: Stop = lambda: False) -> Reinde
     if outdated:
         begin(store)
     elif window.settled and window.aged(now):
-        with store.write() as tx:
+        with store.write(still=True) as tx:
             _note_before(tx)
             tx.window.moved(now).write(tx)
     elif window.settled:
@@ -346,6 +347,7 @@ def derived(kind: str, octets: bytes, window: Window) -> Facts:
 
 def _write(work: _Pass, key: dict[str, int], found: list[tuple[_Row, Facts | str]]) -> bool:
     with work.store.write() as tx:
+        lock_owner(tx, key["owner"])
         window = work.window
         if tx.window.generation != window.generation:
             return False

@@ -247,9 +247,7 @@ class Taking:
 
     def _write(self, principal: Principal | None, collection: Collection, target: str, ready: Sequence[_Ready]) -> None:
         lost: list[Refusal] = []
-        with self.store.write() as tx:
-            tx.actor = ACTOR
-            written = items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
+        written = self.store.attempt(lambda: self._put(collection, ready))
         for entry, result in zip(ready, written, strict=True):
             if isinstance(result, UidConflict):
                 reason = f"its UID is that of {result.href}, another item"
@@ -261,6 +259,11 @@ class Taking:
             else:
                 self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
         self._quarantine(principal, lost)
+
+    def _put(self, collection: Collection, ready: Sequence[_Ready]) -> list[items.Item | items.LeftOut]:
+        with self.store.write(alone=False) as tx:
+            tx.actor = ACTOR
+            return items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
 
     def _checked(
         self, source: SourceCollection, collection: Collection | None, item: SourceItem

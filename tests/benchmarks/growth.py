@@ -68,13 +68,13 @@ def _one(stores: Stores, args: argparse.Namespace, figures: Figures) -> None:
             _measure(stores, series, entries)
             growth_report.keep(figures)
     if args.load:
-        loads = figures[stores.name].setdefault("load", {})
+        loads = figures.setdefault(stores.name, {}).setdefault("load", {})
         for workers in args.workers:
-            loads[str(workers)] = _loads(stores, workers, Shape(1000, 1000), Shape(max(args.items), OWN))
+            loads[str(workers)] = _loads(stores, workers, Shape(1000, 1000), Shape(args.size, OWN))
             growth_report.keep(figures)
     if args.churn:
-        shape = Shape(max(args.items), OWN)
-        figures[stores.name][f"{shape.total}-{shape.own}"]["churn"] = _churn(stores, shape)
+        shape = Shape(args.size, OWN)
+        figures[stores.name].setdefault(f"{shape.total}-{shape.own}", {})["churn"] = _churn(stores, shape)
         growth_report.keep(figures)
 
 
@@ -196,6 +196,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--own", type=_numbers, default=[1000, 10_000, 100_000], help="of one user who has all")
     parser.add_argument("--only-fill", action="store_true", help="make the stores, measure nothing")
     parser.add_argument("--load", action="store_true", help="also 32 and 256 clients at once")
+    parser.add_argument("--size", type=int, default=100_000, help="items of the store for --load and --churn")
     parser.add_argument("--workers", type=_numbers, default=[1, 2], help="for --load")
     parser.add_argument("--churn", action="store_true", help="also delete a tenth and write it again")
     parser.add_argument("--beside", type=_numbers, default=[], help="stock Radicale and Xandikos at these sizes")

@@ -13,8 +13,8 @@ from tests.benchmarks import cache, growth_fill
 from tests.benchmarks.growth_measure import CHOSEN, KEYS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "scaling.md"
-#: What follows it in the document is written by `--write`.
-MARK = "<!-- the figures of the last runs -->"
+#: What stands between them in the document is written by `--write`.
+MARKS = "<!-- the figures of the last runs -->", "<!-- until here -->"
 
 Entry = Mapping[str, Any]
 STORES = ("SQLite", "PostgreSQL")
@@ -35,8 +35,10 @@ def _kept() -> Path:
 
 
 def write(text: str) -> None:
-    words, _, _ = DOCUMENT.read_text(encoding="utf-8").partition(MARK)
-    DOCUMENT.write_text(words + MARK + "\n\n" + text, encoding="utf-8")
+    document = DOCUMENT.read_text(encoding="utf-8")
+    before, first, rest = document.partition(MARKS[0])
+    _, last, after = rest.partition(MARKS[1])
+    DOCUMENT.write_text(f"{before}{first}\n\n{text}\n{last}{after}", encoding="utf-8")
 
 
 def text(figures: Mapping[str, Any]) -> str:
@@ -47,12 +49,12 @@ def text(figures: Mapping[str, Any]) -> str:
         others = _series(entries, lambda total, own: own != total)
         alone = _series(entries, lambda total, own: own == total)
         if others:
-            parts.append(f"## {name}: a calendar of 500 events beside others\n\n{_costs(others, name)}\n")
+            parts.append(f"### {name}: a calendar of 500 events beside others\n\n{_costs(others, name)}\n")
         if alone:
-            parts.append(f"## {name}: one user has all\n\n{_costs(alone, name)}\n")
-    parts.append(f"## Filling and size\n\n{_filling(figures)}\n")
+            parts.append(f"### {name}: one user has all\n\n{_costs(alone, name)}\n")
+    parts.append(f"### Filling and size\n\n{_filling(figures)}\n")
     if any("load" in figures.get(name, {}) for name in STORES):
-        parts.append(f"## Load\n\n{_load(figures)}\n")
+        parts.append(f"### Load\n\n{_load(figures)}\n")
     if "beside" in figures:
         parts.append(_beside(figures))
     return "\n".join(parts)
@@ -204,7 +206,7 @@ def _beside(figures: Mapping[str, Any]) -> str:
         for key in KEYS:
             cells = [_cell(values.get(key), notes.get(name, {}).get(key, "–")) for name, values in columns.items()]
             lines.append(_line([CHOSEN[key].title, *cells]))
-        parts.append(f"## Beside others: one calendar of {_many(int(items))}\n\n" + "\n".join(lines) + "\n")
+        parts.append(f"### Beside others: one calendar of {_many(int(items))}\n\n" + "\n".join(lines) + "\n")
     return "\n".join(parts)
 
 

@@ -143,8 +143,6 @@ def test_a_proxys_word_is_taken_from_a_proxy_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ("type = ldap", "LDAP authentication requires the ldap3 or ldap module"),
-        ("type = pam", "PAM authentication requires the Python pam module"),
         ("type = oauth2", "OAuth2 token endpoint URL is required"),
         ("type = htpasswd\nhtpasswd_filename = /no/users", "Failed to load htpasswd file '/no/users'"),
         ("type = no_such_module", "Failed to load auth module 'no_such_module'"),

@@ -204,9 +204,7 @@ def test_it_comes_back_from_the_journal(store: Store, calendar: Collection, raw:
 
 
 @pytest.mark.sqlite
-def test_octets_that_damage_has_turned_into_text(
-    rotten: Store, calendar: Collection, raw: Raw, tmp_path: Path
-) -> None:
+def test_octets_that_damage_has_turned_into_text(rotten: Store, calendar: Collection, raw: Raw, tmp_path: Path) -> None:
     journal.keep(rotten, tmp_path / "journal")
     raw.run(f"UPDATE body SET octets = CAST(x'{event('a').octets.hex()}' AS TEXT) WHERE octets = x'00'")
     with rotten.read() as tx:

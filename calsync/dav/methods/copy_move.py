@@ -11,7 +11,7 @@ from calsync.dav.registry import method
 from calsync.dav.request import Response
 from calsync.dav.resources import EXISTING, ITEMS, STORED_COLLECTIONS, Kind, Resource, locate
 from calsync.dav.scope import Scope
-from calsync.store import collections, items, quota
+from calsync.store import collections, items, principals, quota
 from calsync.store.engine import Transaction
 from calsync.store.errors import UidConflict
 from calsync.webdav import headers
@@ -37,6 +37,7 @@ def _transfer(scope: Scope, *, move: bool) -> Response:
     depth = headers.depth(request.header("depth"), "infinity")
     with scope.write() as tx:
         inner = scope.towards(request.header("destination"))
+        principals.hold(tx, request.path[:1] + inner.request.path[:1])
         source = scope.locate()
         target = locate(tx, inner.request.path)
         _check_source(scope, source, move=move)
