@@ -25,8 +25,8 @@ from calsync.store import meta, occurrences
 from calsync.store.items import derived_columns, derived_rows
 from calsync.store.occurrences import Window, bucket_of
 from calsync.store.places import path_of
-from calsync.store.removals import DELETE_FIELDS
 from calsync.store.principals import lock_owner
+from calsync.store.removals import DELETE_FIELDS
 from calsync.store.rows import is_whole
 from calsync.store.schema import body, card_field, collection, item, occurrence, principal
 from calsync.store.statement import Prepared
