@@ -86,8 +86,6 @@ def taken_in(
         meta.remove(tx, moved.ARRIVING)
 
 
-def written(
-    source: Store, folder: Path, report: Report, progress: Callable[[int], None] = lambda _count: None
-) -> None:
+def written(source: Store, folder: Path, report: Report, progress: Callable[[int], None] = lambda _count: None) -> None:
     """Write a store as a folder that stock Radicale serves. Raises `SourceError` where it is not empty."""
     Writing(source, report, progress).folder(folder)

@@ -173,9 +173,7 @@ class Mirror:
         after = 0 if whole else since
         while True:
             with self._store.read() as tx:
-                page = changes.changes(
-                    tx, collection, after, collection.seq if whole else after, _PAGE, collection.seq
-                )
+                page = changes.changes(tx, collection, after, collection.seq if whole else after, _PAGE, collection.seq)
             for change in page:
                 if change.deleted and not change.url.endswith("/"):
                     self._remove(epoch, here, change.href, done)

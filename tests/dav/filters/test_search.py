@@ -243,7 +243,9 @@ def test_calendars(store: Store, fill: Fill, octets: list[bytes], filters: list[
             for place, one in enumerate(objects)
             if calendar.matches(scan(one.octets).components[0], wanted, zone, BUDGET)
         }
-        found_rows = [row.url for row, _ in answers(store.read, calendar_search(collection, wanted, zone, Purse(60, BUDGET)))]
+        found_rows = [
+            row.url for row, _ in answers(store.read, calendar_search(collection, wanted, zone, Purse(60, BUDGET)))
+        ]
         assert len(found_rows) == len(set(found_rows))
         assert set(found_rows) == expected, (wanted, [one.octets.decode() for one in objects])
 
