@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ Figures = dict[str, Any]
 
 def main(argv: list[str] | None = None) -> int:
     args = _arguments(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench-growth: terminated"))  # the servers are to end too
     figures = growth_report.read()
     if args.beside:
         _beside(args, figures)
@@ -44,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
             _one(stores, args, figures)
         finally:
             stores.close()
-    text = growth_report.text(figures)
+    text = growth_report.text(growth_report.read())
     print(text)
     if args.write:
         growth_report.write(text)

@@ -27,7 +27,14 @@ def read() -> dict[str, Any]:
 
 
 def keep(figures: Mapping[str, Any]) -> None:
-    _kept().write_text(json.dumps(figures, indent=1))
+    """Beside what other runs have kept meanwhile."""
+    _kept().write_text(json.dumps(_merged(read(), figures), indent=1))
+
+
+def _merged(old: Any, new: Any) -> Any:
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {key: _merged(old.get(key), value) for key, value in new.items()}
 
 
 def _kept() -> Path:

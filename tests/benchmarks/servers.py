@@ -84,6 +84,8 @@ def configure(folder: Path, storage: Path | str, port: int, names: Iterable[str]
     config.write_text(
         f"[server]\nhosts = 127.0.0.1:{port}\n"
         f"[auth]\ntype = htpasswd\nhtpasswd_filename = {users}\nhtpasswd_encryption = plain\n"
+        # Else Radicale reads all of it with each request.
+        f"htpasswd_cache = {names is not USERS}\n"
         "[rights]\ntype = owner_only\n"
         f"[storage]\n{'url' if isinstance(storage, str) else 'filesystem_folder'} = {storage}\n"
         "[web]\ntype = none\n"
