@@ -110,10 +110,14 @@ def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay:
     return _checked(found, name, remote, delay)
 
 
+def log_failure(remote: str, name: str) -> None:
+    """One line that fail2ban can read, the same for devices and for the sign-in page."""
+    logger.warning("Failed login attempt from %s: %r", remote or "unknown", name[:_SHOWN])
+
+
 def _checked(found: upstream.Login, name: str, remote: str, delay: float, *, bearer: bool = False) -> upstream.Login:
     if not found.user:
-        # One line that fail2ban can read.
-        logger.warning("Failed login attempt from %s: %r", remote or "unknown", name[:_SHOWN])
+        log_failure(remote, name)
         raise Denied("wrong login or password", delay * (0.5 + random.random()), bearer=bearer)
     if "/" in found.user or found.user in (".", "..") or found.user.startswith("."):
         raise Denied(f"the name {found.user!r} cannot be part of a URL", delay)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from calsync.accounts import audit
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
 from calsync.dav.request import Response
+from calsync.login import log_failure
 from calsync.web import routes
 from calsync.web.texts import _
 
@@ -38,6 +39,7 @@ def check(visit: Visit) -> Response:
         told = _("Passwords cannot be checked at the moment. Please try again later.")
         return _form(visit, 503, {"Retry-After": "30"}, login, next_page, told)
     if identity is None:
+        log_failure(visit.call.remote, login)
         told = _("User name and password do not belong together.")
         return _form(visit, 403, None, login, next_page, told)
     return entered(visit, identity.account, next_page, stage=_stage(visit, identity.account, identity.role))

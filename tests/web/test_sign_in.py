@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_a_wrong_password_and_an_unknown_name_are_told_alike(nobody: Person) -> 
     assert (wrong.status_code, unknown.status_code) == (403, 403)
     assert wrong.text.replace('value="anna"', 'value="nobody"') == unknown.text
     assert not nobody.is_in
+
+
+def test_a_failure_is_the_line_that_fail2ban_reads(nobody: Person, caplog: pytest.LogCaptureFixture) -> None:
+    nobody.sign_in(password="wrong")
+    nobody.sign_in()
+    lines = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert len(lines) == 1 and lines[0].startswith("Failed login attempt from ") and lines[0].endswith(": 'anna'")
 
 
 def test_app_passwords_do_not_open_the_pages(anna: Person, nobody: Person) -> None:
