@@ -1,0 +1,4 @@
+"""What is wrong with a server, found from inside (configuration, store, disk, clock) and from outside as a client.
+
+Each finding says what was got, what was needed, and how to mend it.
+"""
