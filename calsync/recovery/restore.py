@@ -26,7 +26,7 @@ from typing import Final
 from sqlalchemy import bindparam, update
 
 from calsync.accounts import audit
-from calsync.recovery import accounts, hold, replay, salvage
+from calsync.recovery import accounts, hold, replay, salvage, side_effects
 from calsync.recovery.apply import ACTOR, Applying, Done
 from calsync.recovery.lines import Line, lines
 from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
@@ -219,6 +219,7 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
             salvaged = salvage.gather(connection, seqs) if connection is not None else salvage.Salvaged()
             report.notices += [f"the replaced store: {text}" for text in salvaged.problems]
             rows = accounts.read(connection) if connection is not None else None
+            waiting = side_effects.waiting(connection) if connection is not None and wish.use_salvage else None
             if journaled is not None and wish.use_journal:
                 report.replayed = journaled.transactions
             report.salvaged = salvaged.readable and wish.use_salvage
@@ -226,6 +227,8 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
                 journaling.begin(folder, wish.target, report)
             with store.write() as tx:
                 journal.remember(tx, journaling.aside)
+                if told := side_effects.settle(tx, waiting):
+                    report.notices.append(told)
             found = lines(
                 owners,
                 journaled,
