@@ -21,6 +21,7 @@ from typing import Final
 from sqlalchemy import func, select
 
 from calsync import __version__
+from calsync.recovery.exchange import fsync
 from calsync.recovery.manifest import DATABASE, BackupError, Held, Manifest, digest
 from calsync.store import journal, principals, verify
 from calsync.store.engine import Store
@@ -84,13 +85,13 @@ def make(store: Store, folder: Path, *, files: bool = True, say: Say = lambda _t
             made = _filled(store, partial, now, files=files, say=say)
             os.sync()
             for path in (partial / DATABASE, partial / "manifest.json", partial):
-                _fsync(path)
+                fsync(path)
             say("checking what was written")
             wrong = altered(partial, made.manifest)
             if wrong:
                 raise BackupError(f"{partial}: the disk does not give back what was written: {wrong[0]}")
             partial.rename(final)
-            _fsync(folder)
+            fsync(folder)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
@@ -251,11 +252,3 @@ def _is_name(name: str) -> bool:
 
 def _inside(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "manifest.json")
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

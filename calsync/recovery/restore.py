@@ -9,7 +9,6 @@ hold.
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import json
 import os
@@ -28,9 +27,11 @@ from sqlalchemy import bindparam, update
 from calsync.accounts import audit
 from calsync.recovery import accounts, hold, replay, salvage, side_effects
 from calsync.recovery.apply import ACTOR, Applying, Done
+from calsync.recovery.exchange import put_in_place
+from calsync.recovery.journaling import Journaling
 from calsync.recovery.lines import Line, lines
 from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
-from calsync.store import journal, meta, principals, sqlite, still, verify
+from calsync.store import journal, meta, principals, sqlite, verify
 from calsync.store.engine import Store, Transaction
 from calsync.store.entries import Restored
 from calsync.store.errors import StoreError
@@ -41,7 +42,6 @@ from calsync.store.statement import Prepared
 _RENEW: Final = Prepared(
     update(principal_table).where(principal_table.c.id == bindparam("owner")).values(epoch=bindparam("fresh"))
 )
-_BEGUN: Final = f"begun{journal.SUFFIX}"  # nothing is in it; an empty folder would be taken for a missing disk
 _SHOWN: Final = 1000  # names in a report
 _BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock", "-serving")
 
@@ -129,9 +129,9 @@ def restore(wish: Wish, say: Say = lambda _text: None, then: Then = lambda _repo
             report = _brought_up(wish, manifest, working, journaling, say)
             if not wish.dry_run:
                 say("putting it into its place")
-                _exchange(working, wish.target, report)
+                report.replaced = put_in_place(working, wish.target)
                 then(report)
-                journaling.settle(report)
+                journaling.settle(report.notices)
                 _write_note(wish.target, report)
         finally:
             journaling.give_up()
@@ -224,7 +224,7 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
                 report.replayed = journaled.transactions
             report.salvaged = salvaged.readable and wish.use_salvage
             if not wish.dry_run:
-                journaling.begin(folder, wish.target, report)
+                journaling.begin(folder, wish.target, report.notices)
             with store.write() as tx:
                 journal.remember(tx, journaling.aside)
                 if told := side_effects.settle(tx, waiting):
@@ -279,59 +279,6 @@ def _journaled(
     elif found.lost:
         report.notices.append(f"the journal {folder}: segments that were there when the backup was made are missing")
     return found
-
-
-@dataclass(slots=True)
-class Journaling:
-    """What is brought over goes into the journal, too, so that this backup can be restored once more.
-
-    Until the new store stands in its place it goes to a folder inside the journal's (`aside`): of a restore that was
-    broken off the journal must not tell, for the old store goes on.
-    """
-
-    folder: Path | None = None
-    aside: Path | None = None
-
-    def begin(self, folder: Path | None, target: Path, report: Report) -> None:
-        """Where `folder` can take it."""
-        if folder is None:
-            return
-        aside = folder / f"{target.name}.restoring"
-        try:
-            shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
-            if not journal.segments(folder):
-                raise FileNotFoundError(errno.ENOENT, "nothing is in it")
-            aside.mkdir(mode=0o700)
-            (aside / _BEGUN).touch(mode=0o600)
-            if os.geteuid() == 0:
-                os.chown(aside, folder.stat().st_uid, folder.stat().st_gid)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            report.notices.append(
-                f"the journal {folder} cannot be written ({reason}): there is none until calsync serve begins one"
-            )
-        else:
-            self.folder, self.aside = folder, aside
-
-    def settle(self, report: Report) -> None:
-        """The new store counts from now on."""
-        if self.folder is None or self.aside is None:
-            return
-        try:
-            (self.aside / _BEGUN).unlink()
-            for file in journal.segments(self.aside):
-                file.rename(self.folder / file.name)
-            _fsync(self.folder)
-        except OSError as error:
-            report.notices.append(
-                f"the journal {self.folder} does not know of this restore ({(error.strerror or str(error)).lower()}): "
-                "make a backup now"
-            )
-
-    def give_up(self) -> None:
-        """What is left goes."""
-        if self.aside is not None:
-            shutil.rmtree(self.aside, ignore_errors=True)
 
 
 def _renew(store: Store, found: list[Line]) -> None:
@@ -391,36 +338,6 @@ def _accounts(store: Store, rows: accounts.Rows | None, found: list[Line], repor
         audit.note(tx, "restored", items=report.done.items, backup=report.made)
 
 
-# --- the exchange -----------------------------------------------------------------------------------------------------
-
-
-def _exchange(working: Path, target: Path, report: Report) -> None:
-    """Put the new store in place of the old one, which keeps a name. At no moment is there none."""
-    stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H%M%SZ")
-    above = target if target.exists() else target.parent
-    _whole(working)
-    if os.geteuid() == 0:
-        os.chown(working, above.stat().st_uid, above.stat().st_gid)
-    _fsync(working)
-    replaced = _kept(target, stamp)
-    report.replaced = replaced if replaced.exists() else None
-    working.rename(target)
-    _fsync(target.parent)
-
-
-def _whole(working: Path) -> None:
-    """See to it that all is in the file itself: a log that a full disk has left beside it would stay behind."""
-    if not still.has_log(working):
-        return
-    try:
-        with contextlib.closing(sqlite.connect(working)) as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    except sqlite3.Error as error:
-        raise sqlite.failure(error, working) from error
-    if still.has_log(working):
-        raise StoreError(f"store: {working}: its log cannot be brought into it (is the disk full?)")
-
-
 def _write_note(target: Path, report: Report) -> None:
     """For whoever wonders later. It is done already, so nothing that goes wrong here counts."""
     stamp = datetime.fromtimestamp(time.time(), UTC).strftime("%Y-%m-%dT%H%M%SZ")
@@ -428,33 +345,3 @@ def _write_note(target: Path, report: Report) -> None:
     with contextlib.suppress(OSError):
         note.touch(mode=0o600)
         note.write_text("".join(f"{line}\n" for line in report.lines()), encoding="utf-8")
-
-
-def _kept(target: Path, stamp: str) -> Path:
-    number, replaced = 1, target.with_name(f"{target.name}.replaced-{stamp}")
-    while replaced.exists():
-        number += 1
-        replaced = target.with_name(f"{target.name}.replaced-{stamp}-{number}")
-    if target.exists():
-        with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(target)) as connection:
-            # What is in the log goes into the file, if that is still possible.
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        try:
-            os.link(target, replaced)
-        except OSError:
-            shutil.copyfile(target, replaced)
-            replaced.chmod(0o600)
-    # A log that is left belongs to the old file, which may be gone; beside the new one it would be taken for its own.
-    log = target.with_name(target.name + "-wal")
-    if log.exists():
-        log.rename(replaced.with_name(replaced.name + "-wal"))
-    target.with_name(target.name + "-shm").unlink(missing_ok=True)
-    return replaced
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

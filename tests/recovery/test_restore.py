@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from calsync.recovery.restore import Report, Wish, _exchange, restore
+from calsync.recovery.exchange import put_in_place
+from calsync.recovery.restore import Wish, restore
 from calsync.store import principals
 from calsync.store.engine import Store
 from tests.postgresql import shared
@@ -339,7 +340,7 @@ def test_a_log_that_was_left_beside_the_new_store_is_not_left_behind(tmp_path: P
     shutil.copyfile(made, working)
     shutil.copyfile(f"{made}-wal", f"{working}-wal")
     store.close()
-    _exchange(working, tmp_path / "calsync.db", Report())
+    put_in_place(working, tmp_path / "calsync.db")
     store = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
     with store.read() as tx:
         assert principals.find(tx, "anna") is not None
