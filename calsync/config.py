@@ -1,8 +1,9 @@
 """The configuration: Radicale's files and options, and calsync's (decision D4).
 
-Read in this order, the later wins: the defaults, the files, what the caller overrides (the command line). The files
-are those named by `--config`, else by `CALSYNC_CONFIG`, else by `RADICALE_CONFIG`, else `/etc/calsync/config` and
-`~/.config/calsync/config` where they exist; several are joined by `:`, and one with a `?` before it may be missing.
+Read in this order, the later wins: the defaults, the files, the environment (`calsync.environment`), what the caller
+overrides (the command line). The files are those named by `--config`, else by `CALSYNC_CONFIG`, else by
+`RADICALE_CONFIG`, else `/etc/calsync/config` and `~/.config/calsync/config` where they exist, each with `radicale`
+beside it before; several are joined by `:`, and one with a `?` before it may be missing.
 Radicale's own places (`/etc/radicale/config`) are not read unless named: calsync beside an installed Radicale must not
 open its store by accident.
 """
@@ -12,17 +13,21 @@ from __future__ import annotations
 import configparser
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from calsync import upstream
-from calsync.options import STOCK_FOLDER, STOCK_ROOT, Schema, data_folder, schema
+from calsync import environment, upstream
+from calsync.options import PLUGINS, STOCK_FOLDER, STOCK_ROOT, Schema, data_folder, schema
 
 Values = dict[str, dict[str, str]]
 
 #: The variables that name configuration files; the first that is set counts.
 VARIABLES: Final = ("CALSYNC_CONFIG", "RADICALE_CONFIG")
+
+#: The files in /etc/calsync or ~/.config/calsync: what stock Radicale knows too, where it was taken over; and ours.
+FILES: Final = ("radicale", "config")
 
 _BOOLEANS: Final = configparser.RawConfigParser.BOOLEAN_STATES
 
@@ -35,34 +40,123 @@ def default_paths() -> str:
     """The files that are read when none is named."""
     base = os.environ.get("XDG_CONFIG_HOME", "")
     home = Path(base) if base.startswith("/") else Path("~/.config").expanduser()
-    return f"?/etc/calsync/config:?{home}/calsync/config"
+    return os.pathsep.join(f"?{folder}/calsync/{name}" for folder in ("/etc", home) for name in FILES)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where options stand: a file, a variable, the command line. `values`: None for a file that is not there."""
+
+    kind: str
+    place: str
+    values: Values | None
+
+    @property
+    def name(self) -> str:
+        """As a configuration keeps it (`Configuration.get_source`)."""
+        return f"{self.kind} {self.place}".strip()
+
+    @property
+    def where(self) -> str:
+        """As messages begin."""
+        return self.place or self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What of a source cannot be used, or is not known; `stops` where nothing starts with it."""
+
+    source: Source
+    section: str
+    option: str
+    text: str
+    stops: bool = True
+
+    def __str__(self) -> str:
+        named = f"[{self.section}] {self.option}".rstrip()
+        return f"config: {self.source.where}: {named}: {self.text}"
 
 
 def load(
     paths: str | Sequence[str] | None = None, overrides: Mapping[str, Mapping[str, str]] | None = None
 ) -> upstream.Configuration:
-    """The configuration from files and overrides (section → option → text). Raises `ConfigurationError`.
+    """The configuration from files, environment and overrides (section → option → text). Raises `ConfigurationError`.
 
     `paths` as for `--config`: files joined by `:`, or several of such; None: the environment's or the default ones.
     """
+    sources = [Source("file", str(path), values) for path, values in map(read_file, named_files(paths))]
+    variables, wrong = environment.read(os.environ, known_options())
+    if wrong:
+        raise ConfigurationError(f"config: {wrong[0]}")
+    sources += [*of_variables(variables), *of_command_line(overrides)]
+    configuration, faults = build(sources)
+    for fault in faults:
+        if fault.stops:
+            raise ConfigurationError(str(fault))
+    return configuration
+
+
+def named_files(paths: str | Sequence[str] | None = None) -> list[str]:
+    """The files that are to be read, with a `?` before those that may be missing."""
     if paths is None:
         paths = next((os.environ[name] for name in VARIABLES if name in os.environ), None) or default_paths()
     joined = paths if isinstance(paths, str) else os.pathsep.join(paths)
+    return list(filter(None, joined.split(os.pathsep)))
+
+
+def of_variables(variables: Sequence[environment.Variable]) -> list[Source]:
+    """Each variable is a source of its own, so that each value's is known."""
+    return [Source("environment", one.name, {one.section: {one.option: one.value}}) for one in variables]
+
+
+def of_command_line(overrides: Mapping[str, Mapping[str, str]] | None) -> list[Source]:
+    """The options that a command was given, if it was."""
+    if not overrides:
+        return []
+    return [Source("command line", "", {section: dict(options) for section, options in overrides.items()})]
+
+
+def build(sources: Sequence[Source]) -> tuple[upstream.Configuration, list[Fault]]:
+    """The configuration of all that can be used of the sources, and all that cannot."""
     rules = schema()
-    sources = [(f"file {path}", values) for path, values in map(_read, filter(None, joined.split(os.pathsep)))]
-    if overrides:
-        sources.append(("command line", {section: dict(options) for section, options in overrides.items()}))
-    named = [values for _, values in sources if values is not None]
-    if not any("filesystem_folder" in values.get("storage", {}) for values in named):
-        rules["storage"]["filesystem_folder"]["value"] = str(_folder(bool(named)))
+    there = [source for source in sources if source.values is not None]
+    if not any("filesystem_folder" in (source.values or {}).get("storage", {}) for source in there):
+        # Variables are calsync's alone: they make no configuration of Radicale's.
+        rules["storage"]["filesystem_folder"]["value"] = str(_folder(any(one.kind != "environment" for one in there)))
     configuration = upstream.Configuration(rules)
-    for source, values in sources:
-        if values is None:
-            configuration.update(upstream.Configuration.SOURCE_MISSING, source)
+    faults: list[Fault] = []
+    for source in sources:
+        if source.values is None:
+            configuration.update(upstream.Configuration.SOURCE_MISSING, source.name)
             continue
-        _check(rules, values, source, configuration)
-        configuration.update(values, source)
-    return configuration
+        found = list(_faults(rules, source, configuration))
+        configuration.update(_without(source.values, found), source.name)
+        faults += found
+    return configuration, faults
+
+
+def known_options() -> Schema:
+    """Radicale's and calsync's options, those of calsync's plugins too."""
+    rules = schema()
+    for section, options in PLUGINS.items():
+        rules[section].update(options)
+    return rules
+
+
+def line_of(path: Path, section: str, option: str) -> int:
+    """The line of a file on which an option stands, or its section (an empty option); 0 where it is not found."""
+    at, found = "", 0
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := configparser.RawConfigParser.SECTCRE.match(line):
+            at = match["header"]
+            found = number if at == section and not option else found
+        elif at == section and option and (match := configparser.RawConfigParser.OPTCRE.match(line)):
+            found = number if match["option"].rstrip().lower() == option else found
+    return found
 
 
 def missing_files(configuration: upstream.Configuration) -> list[str]:
@@ -94,7 +188,8 @@ def _folder(configured: bool) -> Path:
     return data_folder()
 
 
-def _read(text: str) -> tuple[Path, Values | None]:
+def read_file(text: str) -> tuple[Path, Values | None]:
+    """A file, `?` before it where it may be missing. Raises `ConfigurationError`."""
     optional = text.startswith("?")
     path = Path(text.removeprefix("?")).expanduser().absolute()
     parser = configparser.RawConfigParser()
@@ -116,26 +211,55 @@ def _read(text: str) -> tuple[Path, Values | None]:
     return path, {section: dict(parser[section]) for section in parser.sections()}
 
 
-def _check(rules: Schema, values: Values, source: str, configuration: upstream.Configuration) -> None:
-    """Find what Radicale's own check would refuse, and say it in a way that helps."""
-    where = f"config: {source.removeprefix('file ')}"
-    for section, options in values.items():
+def _faults(rules: Schema, source: Source, configuration: upstream.Configuration) -> Iterator[Fault]:
+    """What Radicale's own check would refuse, said in a way that helps, and what nothing knows."""
+    assert source.values is not None
+    for section, options in source.values.items():
         if section not in rules or section.startswith("_"):
-            raise ConfigurationError(f"{where}: [{section}]: no such section{_like(section, rules)}")
+            yield Fault(source, section, "", f"no such section{like(section, rules)}")
+            continue
         for name, text in options.items():
             rule = rules[section].get(name)
             if rule is None or name.startswith("_"):
-                if not _is_foreign(rules, values, section, configuration) or name.startswith("_"):
-                    raise ConfigurationError(
-                        f"{where}: [{section}] {name}: no such option{_like(name, rules[section])}"
-                    )
+                if name.startswith("_") or name not in PLUGINS.get(section, {}):
+                    yield from _unknown(rules, source, section, name, configuration)
+                elif not _is_foreign(rules, source.values, section, configuration):
+                    yield Fault(source, section, name, f"no such option with this [{section}] type")
                 continue
             try:
                 _converted(rule["type"], text)
             except (ValueError, TypeError, KeyError) as error:
-                raise ConfigurationError(
-                    f"{where}: [{section}] {name}: {text!r} cannot be used: {_reason(error)} ({rule['help']})"
-                ) from error
+                yield Fault(source, section, name, f"{text!r} cannot be used: {_reason(error)} ({rule['help']})")
+
+
+def _unknown(
+    rules: Schema, source: Source, section: str, name: str, configuration: upstream.Configuration
+) -> Iterator[Fault]:
+    """Whether an option that is in no schema may be there nevertheless.
+
+    A file may be one that is read with another plugin too, so nothing stops there; a variable is meant for calsync.
+    """
+    assert source.values is not None
+    if "_allow_extra" in rules[section] and not name.startswith("_"):
+        return
+    text = f"no such option{like(name, rules[section] | PLUGINS.get(section, {}))}"
+    foreign = _is_foreign(rules, source.values, section, configuration)
+    if name.startswith("_") or not foreign:
+        yield Fault(source, section, name, text)
+    elif _is_known_plugin(rules, source.values, section, configuration):
+        yield Fault(source, section, name, text, stops=source.kind == "environment")
+
+
+def _without(values: Values, faults: Sequence[Fault]) -> Values:
+    """The values without those that cannot be used; options that nothing knows do no harm."""
+    if not any(fault.stops for fault in faults):
+        return values
+    refused = {(fault.section, fault.option) for fault in faults if fault.stops}
+    return {
+        section: {name: text for name, text in options.items() if (section, name) not in refused}
+        for section, options in values.items()
+        if (section, "") not in refused
+    }
 
 
 def _is_foreign(rules: Schema, values: Values, section: str, configuration: upstream.Configuration) -> bool:
@@ -146,6 +270,15 @@ def _is_foreign(rules: Schema, values: Values, section: str, configuration: upst
     if kind is None or "internal" not in kind:
         return False
     return values[section].get("type", configuration.get(section, "type")) not in kind["internal"]
+
+
+def _is_known_plugin(rules: Schema, values: Values, section: str, configuration: upstream.Configuration) -> bool:
+    """Whether the plugin of a section is one of ours, and nobody else's stands behind it."""
+    if values[section].get("type", configuration.get(section, "type")) != f"calsync_{section}":
+        return False
+    there = configuration.options(section)
+    backend = values[section].get("backend", configuration.get(section, "backend") if "backend" in there else "")
+    return backend in ("", "accounts", "calsync_auth", *rules[section]["type"]["internal"])
 
 
 def _converted(kind: Any, text: str) -> Any:
@@ -165,7 +298,7 @@ def _reason(error: Exception) -> str:
     return text
 
 
-def _like(name: str, known: Mapping[str, object]) -> str:
+def like(name: str, known: Mapping[str, object]) -> str:
     """A hint at what may have been meant."""
     names = [entry for entry in known if not entry.startswith("_")]
     near = difflib.get_close_matches(name, names, 1)

@@ -125,12 +125,18 @@ OWN: Final[Schema] = {
         ),
         "jobs": _option("True", bool, "do in this process what is to be done now and then (calsync jobs)"),
         "mirror": _option("", folder, "folder of plain .ics and .vcf files that follows the store (empty: none)"),
+        "log_format": _option("human", one_of("human", "json"), "how the log is written: human, or json, a line each"),
         "pages": _option("True", bool, "calsync's own pages below /.calsync/: sign in, devices, the account"),
         "session_idle": _option("86400", whole, "seconds after which an unused web session ends"),
         "session_longest": _option("2592000", whole, "seconds after which any web session ends"),
         "outbound_private": _option(
             "", networks, "private networks that the server may ask for others (subscriptions, providers)"
         ),
+    },
+    "metrics": {
+        "live": _option("True", bool, "count requests, and keep the last of them in memory (calsync top)"),
+        "listen": _option("", hosts, "address on which Prometheus is answered, for no one else: 127.0.0.1:9232"),
+        "folder": _option("", folder, "folder of its own for the figures while the server runs (empty: on memory)"),
     },
     "backup": {
         "folder": _option("", folder, "where calsync backup puts backups unless it is told otherwise"),
@@ -223,6 +229,25 @@ ADDED: Final[Schema] = {
         "replica_urls": _option("", str, "PostgreSQL: databases that follow the store's and may answer for it"),
     },
 }
+
+#: Options of calsync's plugins, which stock Radicale gives them too; they stand in no schema of Radicale's.
+PLUGINS: Final[Schema] = {
+    "auth": {"calsync_url": _option("", str, "the store of the accounts, where it is another than [storage] url")},
+    "rights": {"backend": _option("", str, "with type = calsync_rights: the rights that an app password's scope cuts")},
+    "storage": {
+        "url": _option("", str, "the store: sqlite:////PATH or postgresql://… (empty: calsync.db in filesystem_folder)")
+    },
+}
+
+#: Options whose values are nobody's business; in others it is the password within a URL.
+SECRETS: Final = frozenset(
+    {
+        ("auth", "ldap_secret"),
+        ("auth", "oauth2_client_secret"),
+        ("auth", "oidc_client_secret"),
+        ("hook", "smtp_password"),
+    }
+)
 
 #: Where calsync's default is another than Radicale's, or its option takes more.
 CHANGED: Final[Schema] = {

@@ -79,6 +79,14 @@ def test_which_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(radicale).get("server", "timeout") == 2
 
 
+def test_what_was_taken_over_from_radicale_is_read_before(tmp_path: Path) -> None:
+    radicale = write(tmp_path / ".config" / "calsync" / "radicale", "[server]\ntimeout = 1\nmax_connections = 1\n")
+    own = write(tmp_path / ".config" / "calsync" / "config", "[server]\ntimeout = 2\n")
+    found = load()
+    assert config.read_files(found) == [radicale, own]
+    assert (found.get("server", "timeout"), found.get("server", "max_connections")) == (2, 1)
+
+
 def test_a_file_that_may_be_missing(tmp_path: Path) -> None:
     assert config.missing_files(load(f"?{tmp_path}/none")) == [f"{tmp_path}/none"]
 

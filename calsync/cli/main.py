@@ -15,6 +15,8 @@ from calsync import __version__
 #: Command → the module that registers it, in the order of the help.
 COMMANDS: Final = {
     "serve": "calsync.cli.serve",
+    "init": "calsync.cli.init",
+    "config": "calsync.cli.configuration",
     "user": "calsync.cli.users",
     "token": "calsync.cli.tokens",
     "group": "calsync.cli.groups",
@@ -30,8 +32,11 @@ COMMANDS: Final = {
     "reindex": "calsync.cli.reindex",
     "quarantine": "calsync.cli.quarantine",
     "jobs": "calsync.cli.jobs",
+    "top": "calsync.cli.top",
+    "migrate": "calsync.cli.migrate",
     "migrate-store": "calsync.cli.migrate_store",
     "mirror": "calsync.cli.mirror",
+    "doctor": "calsync.cli.doctor",
 }
 
 _DESCRIPTION: Final = "A calendar and contacts server (CalDAV, CardDAV) that extends Radicale."

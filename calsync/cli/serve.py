@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync import config, upstream
-from calsync.cli import logs, memory, parent, welcome
+from calsync.cli import figures, logs, memory, parent, welcome
 from calsync.options import schema
 from calsync.recovery import hold
 from calsync.server import addresses
@@ -47,6 +47,7 @@ _EPILOG: Final = """\
 Each option of the configuration can be given as --SECTION-OPTION VALUE, like --auth-type htpasswd; --help-all
 lists them.
 Without --config: CALSYNC_CONFIG, else RADICALE_CONFIG, else /etc/calsync/config and ~/.config/calsync/config.
+Variables win over files: CALSYNC_SERVER_HOSTS, and CALSYNC_STORAGE_URL_FILE for a file with the value.
 
 Signals: SIGTERM and SIGINT stop after the requests in flight (a second one at once); SIGHUP reads certificates, log
 level and rights anew, everything else needs a restart. With --workers: SIGUSR2 puts new processes, with all they read
@@ -100,11 +101,12 @@ def _add_section(parser: argparse.ArgumentParser, section: str, options: dict[st
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    configuration = config.load(args.config, _overrides(args))
+    configuration = config.load(args.config, overrides(args))
     place = Place.found()
     if place is not None:
         speak_to(place.control)
-    logs.setup(configuration.get("logging", "level"))
+    log_format = configuration.get("calsync", "log_format")
+    logs.setup(configuration.get("logging", "level"), log_format)
     if place is None or place.first:
         _tell(configuration)
     if args.verify_storage or args.verify_sharing:
@@ -114,11 +116,15 @@ def run(args: argparse.Namespace) -> int:
         tls.context()
     inherited = place.sockets if place is not None else addresses.inherited()
     sockets = inherited or addresses.listen(configuration.get("server", "hosts"))
+    beside = place.beside if place is not None else addresses.listen(configuration.get("metrics", "listen"))
+    if place is None:
+        figures.prepare(configuration)
     if place is None and (count := configuration.get("limits", "workers") or processors()) > 1:
         _tell_of_sharing(configuration)
         urls = [addresses.url(sock, tls is not None) for sock in sockets]
         stop, level = configuration.get("limits", "stop_timeout"), configuration.get("logging", "level")
-        parent.become(sockets, count, urls, stop, own=not inherited, level=level)
+        parent.become(sockets, count, urls, stop, own=not inherited, level=level, log_format=log_format, beside=beside)
+    counting = figures.Counting.begin(configuration)
     memory.share_arena()
     keeper = None
     try:
@@ -136,6 +142,9 @@ def run(args: argparse.Namespace) -> int:
             _tell_read_only(application.store)
             greeting = welcome.prepare(application.store, configuration)
             keeper = _keeper(application.store, configuration)
+        if counting is not None:
+            application.figures = counting.figures(configuration, application.store)
+            counting.answer(beside)
         memory.settle()
         runner = Runner(
             application=application,
@@ -156,6 +165,8 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if keeper is not None:
             keeper.stop()
+        if counting is not None:
+            counting.stop(last=place is None)
         addresses.close([] if inherited else [sock for sock in sockets if sock.fileno() >= 0])
     close = getattr(application, "close", None)
     if close is not None:
@@ -229,7 +240,7 @@ def _to_install(error: BaseException | None) -> str:
     return ""
 
 
-def _overrides(args: argparse.Namespace) -> dict[str, dict[str, str]]:
+def overrides(args: argparse.Namespace) -> dict[str, dict[str, str]]:
     """The options of the command line as a configuration, those of plugins too. Raises `ConfigurationError`."""
     values: dict[str, dict[str, str]] = {}
     for key, value in vars(args).items():
@@ -275,7 +286,7 @@ def _verify(configuration: upstream.Configuration, args: argparse.Namespace) -> 
 
 def _reload(args: argparse.Namespace, application: Any) -> None:
     try:
-        configuration = config.load(args.config, _overrides(args))
+        configuration = config.load(args.config, overrides(args))
     except config.ConfigurationError as error:
         logger.error("not reloaded: %s", error)
         return

@@ -230,7 +230,7 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
     if args.generate:
         return passwords.made_up(), True
     if args.password_file:
-        return _from_file(args.password_file), False
+        return password_from_file(args.password_file), False
     if not sys.stdin.isatty():
         raise NoPassword(
             "no terminal to ask for a password (--password-file FILE, - for standard input, or --generate)"
@@ -243,7 +243,8 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
     return first, False
 
 
-def _from_file(name: str) -> str:
+def password_from_file(name: str) -> str:
+    """The first line of a file, `-` for standard input. Raises `NoPassword`."""
     try:
         text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8").partition("\n")[0]
     except OSError as error:

@@ -61,8 +61,6 @@ def prepare(store: Store, configuration: upstream.Configuration) -> Greeting | N
 
 
 def _first_user(store: Store, accounts: Accounts, configuration: upstream.Configuration) -> Greeting:
-    from calsync_storage.predefined import predefined
-
     # Before the account: its password must not be lost because there is nowhere to put it.
     Path(configuration.get("storage", "filesystem_folder")).mkdir(0o700, parents=True, exist_ok=True)
     password = passwords.made_up()
@@ -70,11 +68,18 @@ def _first_user(store: Store, accounts: Accounts, configuration: upstream.Config
         account = accounts.create(_login_name(), password)
     except BadName:
         account = accounts.create("me", password)
+    furnish(store, account.name, configuration)
+    return Greeting(account.name, password)
+
+
+def furnish(store: Store, name: str, configuration: upstream.Configuration) -> None:
+    """Give a new user's home its first collections."""
+    from calsync_storage.predefined import predefined
+
     with store.write() as tx:
-        principal = principals.find(tx, account.name)
+        principal = principals.find(tx, name)
         assert principal is not None
         newcomer.provision(tx, principal, predefined(configuration))
-    return Greeting(account.name, password)
 
 
 def _login_name() -> str:
@@ -99,7 +104,7 @@ def show(greeting: Greeting | None, urls: Sequence[str], configuration: upstream
 
 def _card(greeting: Greeting | None, urls: Sequence[str], configuration: upstream.Configuration) -> str:
     lines = ["", "  calsync runs."]
-    lines += [f"    address   {url}" for url in urls]
+    lines += [f"    address   {url}" for url in _told(urls)]
     if greeting is not None:
         lines += [
             f"    user      {greeting.name}",
@@ -110,6 +115,12 @@ def _card(greeting: Greeting | None, urls: Sequence[str], configuration: upstrea
             f"    {_command()} user passwd {greeting.name}{_store(configuration)}",
         ]
     return "\n".join([*lines, *_phone(urls), ""])
+
+
+def _told(urls: Sequence[str]) -> list[str]:
+    """Without the second of two that mean this machine."""
+    doubled = {url.replace("//127.0.0.1:", "//[::1]:") for url in urls if "//127.0.0.1:" in url}
+    return [url for url in urls if url not in doubled]
 
 
 def _command() -> str:

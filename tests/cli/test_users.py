@@ -12,6 +12,7 @@ from calsync.cli import users
 from calsync.store import principals
 from calsync.store.engine import Store
 from tests.cli.run import run
+from tests.server_process import CHEAP_PASSWORDS
 
 
 @pytest.fixture
@@ -193,7 +194,9 @@ def test_without_a_purge_the_collections_stay(apart: tuple[str, str, str]) -> No
     store.close()
 
 
-def test_the_configured_cost_is_the_one_of_new_passwords(tmp_path: Path) -> None:
+def test_the_configured_cost_is_the_one_of_new_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in CHEAP_PASSWORDS:
+        monkeypatch.delenv(name)
     config = tmp_path / "config"
     config.write_text(f"[storage]\nfilesystem_folder = {tmp_path}\n[auth]\npassword_memory = 64\npassword_passes = 1\n")
     assert run(users, "user", "add", "anna", "--generate", "--config", str(config)) == 0

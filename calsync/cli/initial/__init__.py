@@ -1,0 +1,1 @@
+"""What `calsync init` asks, writes and says: answers, the configuration's text, the unit, Radicale's to take over."""

@@ -1,0 +1,262 @@
+"""`calsync init`, as a person and a script would run it: as a process, on a terminal, in a home of its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.postgresql import shared
+from tests.server_process import FOREIGN, ROOT, ServerProcess
+
+CERTIFICATES = ROOT / "tests" / "server" / "certificates"
+
+
+def surroundings(home: Path, **more: str) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if not name.startswith((*FOREIGN, "SUDO_"))}
+    paths = os.pathsep.join((str(ROOT), str(ROOT / "plugins")))
+    return {**own, "HOME": str(home), "PYTHONPATH": paths, **more}
+
+
+def calsync(home: Path, *words: str, input: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "calsync", *words],
+        env=surroundings(home, **more),
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def init(home: Path, *words: str, input: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+    return calsync(home, "init", "--for", "me", "--yes", *words, input=input, **more)
+
+
+def there(home: Path) -> dict[str, bytes]:
+    """All files below, but for the locks of the store."""
+    return {
+        path.relative_to(home).as_posix(): path.read_bytes()
+        for path in sorted(home.rglob("*"))
+        if path.is_file() and not path.name.endswith(("-lock", "-serving"))
+    }
+
+
+CONFIG = ".config/calsync/config"
+UNIT = ".config/systemd/user/calsync.service"
+STORE = ".local/share/calsync/calsync.db"
+
+
+@pytest.mark.parametrize("tls", ["proxy", "later", "own"])
+def test_what_it_writes_starts_and_lets_its_user_in(tmp_path: Path, tls: str) -> None:
+    pair = ("--certificate", str(CERTIFICATES / "one.cert.pem"), "--key", str(CERTIFICATES / "one.key.pem"))
+    done = init(
+        tmp_path, "--address", "localhost:5299", "--tls", tls, "--user", "Anna", *(pair if tls == "own" else ())
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(there(tmp_path)) == {CONFIG, UNIT, STORE}
+    assert (tmp_path / CONFIG).stat().st_mode & 0o777 == 0o600
+    checked = calsync(tmp_path, "config", "check", CALSYNC_SERVER_HOSTS="127.0.0.1:0")
+    assert checked.returncode == 0, checked.stdout
+
+    scheme = "http" if tls == "later" else "https"
+    assert f"calsync doctor {scheme}://localhost:5299/\n" in done.stdout
+    password = re.search(r"password  (\S+)", done.stdout)
+    assert password is not None
+    text = (tmp_path / CONFIG).read_text()
+    with ServerProcess(tmp_path, config_text=text, env={"CALSYNC_SERVER_HOSTS": "127.0.0.1:0"}) as server:
+        assert server.url.startswith("https:" if tls == "own" else "http:")
+        found = requests.request(
+            "PROPFIND",
+            f"{server.url.replace('127.0.0.1', 'localhost')}Anna/",
+            headers={"Depth": "1"},
+            auth=("anna", password[1]),
+            verify=str(CERTIFICATES / "one.cert.pem"),
+            timeout=10,
+        )
+        assert found.status_code == 207
+        assert "/Anna/calendar/" in found.text
+        assert "first user" not in server.log()
+
+
+def test_the_unit_is_right_for_systemd(tmp_path: Path) -> None:
+    init(tmp_path, "--tls", "proxy")
+    text = (tmp_path / UNIT).read_text()
+    assert f"ExecStart={sys.executable} -m calsync serve\n" in text
+    assert not re.search(r"(?m)^(User|StateDirectory|ProtectSystem|CapabilityBoundingSet)=", text)
+    assert "WantedBy=default.target" in text
+
+
+def test_a_second_run_says_what_is_there(tmp_path: Path) -> None:
+    same = ("--address", "cal.example.org", "--tls", "proxy", "--user", "anna")
+    init(tmp_path, *same)
+    before = there(tmp_path)
+    told = calsync(tmp_path, "init", "--for", "me")
+    assert told.returncode == 0, told.stderr
+    assert "users: anna" in told.stdout
+    assert "calsync doctor https://cal.example.org/" in told.stdout
+    again = init(tmp_path, *same)
+    assert (again.returncode, "nothing was written" in again.stdout) == (0, True)
+    assert there(tmp_path) == before
+
+
+def test_what_is_there_is_shown_and_kept(tmp_path: Path) -> None:
+    config = tmp_path / CONFIG
+    config.parent.mkdir(parents=True)
+    config.write_text("[server]\ntimeout = 31\n")
+    refused = init(tmp_path, "--tls", "proxy", "--user", "anna")
+    assert refused.returncode == 1
+    assert "-timeout = 31" in refused.stdout
+    assert "--force" in refused.stderr
+    assert there(tmp_path) == {CONFIG: b"[server]\ntimeout = 31\n"}
+
+    assert init(tmp_path, "--tls", "proxy", "--user", "anna", "--force").returncode == 0
+    (copy,) = config.parent.glob("config.before-*")
+    assert copy.read_text() == "[server]\ntimeout = 31\n"
+    assert "hosts = localhost:5232" in config.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--tls", "own"), "certificate"),
+        (("--tls", "own", "--certificate", str(CERTIFICATES / "one.cert.pem"),
+          "--key", str(CERTIFICATES / "two.key.pem")), "do not fit"),
+        (("--tls", "proxy", "--user", "a/b"), "contains '/'"),
+        (("--tls", "proxy", "--address", "a b"), "'a b' is none"),
+        (("--tls", "proxy", "--store", "mysql://x"), "not a store that calsync knows"),
+        (("--tls", "proxy", "--password-file", "/nowhere"), "/nowhere"),
+        (("--tls", "own", "--address", "x:443", "--certificate", str(CERTIFICATES / "one.cert.pem"),
+          "--key", str(CERTIFICATES / "one.key.pem")), "needs root|takes root"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_leaves_nothing(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    done = init(tmp_path, *words)
+    assert done.returncode == 1
+    assert re.search(message, done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_configuration_that_would_not_start_is_taken_back(tmp_path: Path) -> None:
+    done = init(tmp_path, "--tls", "proxy", "--user", "anna", CALSYNC_HISTORY_JOURNAL="/dev/null/x")
+    assert (done.returncode, "[history] journal" in done.stderr) == (1, True)
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_database_gets_the_first_user(tmp_path: Path) -> None:
+    url = shared().database()
+    try:
+        words = ("--tls", "later", "--user", "anna", "--password-file", "-", "--store", url, "--no-unit")
+        done = init(tmp_path, *words, input="corn horse\n")
+        assert done.returncode == 0, done.stderr
+        assert set(there(tmp_path)) == {CONFIG}
+        assert calsync(tmp_path, "user", "list").stdout.startswith("anna ")
+        assert f"{url}  store; users: anna\n" in calsync(tmp_path, "init", "--for", "me").stdout
+    finally:
+        shared().drop(url)
+
+
+def test_without_a_terminal_it_does_not_wait(tmp_path: Path) -> None:
+    done = calsync(tmp_path, "init", "--for", "me")
+    assert (done.returncode, "--yes" in done.stderr) == (2, True)
+
+
+class Terminal:
+    """A person at a terminal."""
+
+    def __init__(self, home: Path, *words: str) -> None:
+        self.pid, self._end = pty.fork()
+        if self.pid == 0:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs in the background ignores it
+            os.execve(sys.executable, [sys.executable, "-m", "calsync", *words], surroundings(home, TERM="xterm"))
+        self.screen = ""
+
+    def until(self, text: str) -> str:
+        """What was shown since the last time, once `text` is there."""
+        limit = time.monotonic() + 30
+        while text not in self.screen:
+            ready, _, _ = select.select([self._end], [], [], max(0, limit - time.monotonic()))
+            assert ready, f"no {text!r} in:\n{self.screen}"
+            try:
+                self.screen += os.read(self._end, 4096).decode(errors="replace")
+            except OSError:  # the other end is closed
+                assert text in self.screen, f"ended without {text!r}:\n{self.screen}"
+        shown, found, self.screen = self.screen.partition(text)
+        return shown + found
+
+    def type(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def status(self) -> int:
+        """The exit status, with all that was shown left in `screen`."""
+        while True:
+            try:
+                octets = os.read(self._end, 4096)
+            except OSError:
+                break
+            if not octets:
+                break
+            self.screen += octets.decode(errors="replace")
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    one = Terminal(tmp_path, "init", "--for", "me")
+    yield one
+    os.close(one._end)
+
+
+def test_a_person_is_asked(tmp_path: Path, terminal: Terminal) -> None:
+    terminal.until("into their devices")
+    terminal.type("what is this\n")
+    terminal.until("is none (calendar.example.org")
+    terminal.type("cal.example.org\n")
+    terminal.until("TLS:")
+    terminal.type("proxy\n")
+    terminal.until("First user [")
+    terminal.type("berta\n")
+    terminal.until("Password")
+    terminal.type("corn horse\n")
+    terminal.until("again")
+    terminal.type("corn hoarse\n")
+    terminal.until("differ")
+    for question in ("Password", "again"):
+        terminal.until(question)
+        terminal.type("corn horse\n")
+    shown = terminal.until("Write this? [yes]")
+    assert UNIT in shown
+    assert there(tmp_path) == {}
+    terminal.type("\n")
+    assert terminal.status() == 0
+    assert "corn horse" not in terminal.screen
+    assert "https://cal.example.org/.calsync/" in terminal.screen
+    assert "\u2588" in terminal.screen, "a QR code"
+    assert set(there(tmp_path)) == {CONFIG, UNIT, STORE}
+
+
+@pytest.mark.parametrize("at", ["TLS:", "Password", "Write this?"])
+def test_whoever_breaks_off_has_nothing(tmp_path: Path, terminal: Terminal, at: str) -> None:
+    for question, answer in (("devices", "cal.example.org"), ("TLS:", "proxy"), ("First", "anna"), ("Password", "")):
+        terminal.until(question)
+        if question == at:
+            break
+        terminal.type(f"{answer}\n")
+    else:
+        terminal.until(at)
+    terminal.type("\x03")
+    assert terminal.status() == 130
+    assert "Traceback" not in terminal.screen
+    assert list(tmp_path.rglob("*")) == []
