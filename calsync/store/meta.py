@@ -20,6 +20,10 @@ _GET_HELD: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("
 _SET: Final = Prepared(update(meta).where(meta.c.key == bindparam("of")).values(value=bindparam("to")))
 _DELETE: Final = Prepared(delete(meta).where(meta.c.key == bindparam("key")))
 _INSERT: Final = Prepared(insert(meta))
+_STARTING: Final = Prepared(
+    select(meta.c.key, meta.c.value).where(meta.c.key.startswith(bindparam("prefix"))).order_by(meta.c.key)
+)
+_DELETE_STARTING: Final = Prepared(delete(meta).where(meta.c.key.startswith(bindparam("prefix"))))
 
 
 def get(tx: Transaction, key: str) -> bytes | None:
@@ -42,6 +46,16 @@ def put(tx: Transaction, key: str, value: bytes) -> None:
 def remove(tx: Transaction, key: str) -> None:
     """Forget `key`."""
     tx.run(_DELETE, key=key)
+
+
+def starting(tx: Transaction, prefix: str) -> list[tuple[str, bytes]]:
+    """The keys that begin with `prefix` (without `%` and `_`), and their values."""
+    return [(key, bytes(value)) for key, value in tx.all(_STARTING, prefix=prefix)]
+
+
+def remove_starting(tx: Transaction, prefix: str) -> None:
+    """Forget them."""
+    tx.run(_DELETE_STARTING, prefix=prefix)
 
 
 def count(tx: Transaction, name: str) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import ColumnElement, Table, and_, bindparam, exists, func, select
 
 from calsync.ical.validate import Refused
-from calsync.store import places, principals, rows
+from calsync.store import meta, places, principals, rows
 from calsync.store.errors import Damaged
 from calsync.store.items import derived_columns, derived_rows
 from calsync.store.occurrences import Window, bucket_of
@@ -160,6 +160,23 @@ _FIELDS: Final = Prepared(
     .where(card_field.c.owner == _OWNER, card_field.c.item.in_(each_id("items")))
     .order_by(card_field.c.item, card_field.c.place)
 )
+
+
+_LAST: Final = "verified"
+
+
+def note(tx: Transaction, now: int, problems: int) -> None:
+    """That everything was looked at, and how many problems are left."""
+    meta.put(tx, _LAST, b"%d %d" % (now, problems))
+
+
+def last(tx: Transaction) -> tuple[int, int] | None:
+    """When everything was last looked at, and how many problems were left; None for never."""
+    stored = meta.get(tx, _LAST)
+    if stored is None:
+        return None
+    when, _, problems = stored.partition(b" ")
+    return int(when), int(problems)
 
 
 def belongs(table: Table) -> ColumnElement[bool]:
