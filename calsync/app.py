@@ -24,8 +24,10 @@ from calsync.failures import failure
 from calsync.health import NAMES as HEALTH
 from calsync.health import Health
 from calsync.jobs.hands import Hands
-from calsync.login import Denied, address_of, identify
-from calsync.observe import Trace
+from calsync.login import Denied, identify
+from calsync.metrics import exposition
+from calsync.metrics.exposition import Figures
+from calsync.observe import Trace, address_of
 from calsync.recovery import hold
 from calsync.store import principals
 from calsync.store.engine import Store
@@ -85,6 +87,7 @@ class Application(upstream.RadicaleApplication):
             self._context = Context(
                 self.store, upstream.unlimited(self._rights), self._sharing, self._hook, settings(configuration)
             )
+        self.figures: Figures | None = None
         self.hands: Hands | None = None
         if self.store is not None and configuration.get("calsync", "jobs"):
             self.hands = Hands(self.store, {changes.HOOK: partial(changes.tell, self.store, self._hook)})
@@ -146,10 +149,10 @@ class Application(upstream.RadicaleApplication):
         if path[:1] not in _PAGES or (not path and method not in ("GET", "HEAD")):
             self._check_hold()
         login = identify(self._auth, environ, self._delay)
-        trace.user = login.user
+        who = login.identity
+        trace.is_from(login.user, "" if who is None else who.label)
         if path and login.user and path[0] != login.user and path[0].casefold() == login.user.casefold():
             path = (login.user, *path[1:])  # clients.md 41
-        who = login.identity
         if who is None or who.role != "guest":
             self._welcome(context, login.user, login.groups)
         if not path and method in ("GET", "HEAD"):
@@ -174,6 +177,7 @@ class Application(upstream.RadicaleApplication):
             host=str(environ.get("HTTP_HOST", "")),
             remote=str(environ.get("REMOTE_ADDR", "")),
             query=str(environ.get("QUERY_STRING", "")),
+            doing=trace.doing,
         )
         if who is not None:
             request = replace(request, device=who.label, limits=who.scope, read_only=who.read_only, role=who.role)
@@ -206,6 +210,8 @@ class Application(upstream.RadicaleApplication):
         name, _, rest = inside.partition("/")
         if self._health is not None and inside in HEALTH:
             return self._health.answer(environ, inside)
+        if inside == "metrics" and self.figures is not None:
+            return self._told_figures(self.figures, environ, method)
         one = registry.SERVICES.get(name)
         if one is not None:
             asked = self._call(environ, method, base, f"{base}/.calsync/{name}", rest, one.largest)
@@ -217,6 +223,17 @@ class Application(upstream.RadicaleApplication):
         site = self._site
         page = self._call(environ, method, base, f"{base}/.calsync", inside, site.largest)
         return self._attempted(lambda: site.serve(page))
+
+    def _told_figures(self, figures: Figures, environ: dict[str, Any], method: str) -> Response:
+        """For administrators, by the main password or an app password that may do everything."""
+        if method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(method, headers={"Allow": "GET, HEAD"})
+        who = identify(self._auth, environ, self._delay).identity
+        if who is None:
+            raise Unauthorized("log in first")
+        if who.role != "admin" or who.is_limited:
+            raise Forbidden("figures are for administrators")
+        return Response(200, {"Content-Type": exposition.TYPE, "Cache-Control": "no-store"}, figures.text())
 
     def _attempted(self, work: Callable[[], Response]) -> Response:
         return work() if self.store is None else self.store.attempt(work)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from calsync import tally
 from calsync.dav.incoming import over_quota
 from calsync.observe import Trace
 from calsync.store.disk import MEANINGS
-from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly
+from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly, StoreError
+from calsync.tally import families
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, InternalServerError, ServiceUnavailable
+
+#: What the figures call them.
+_KINDS: Final = ((Full, "full"), (Busy, "busy"), (ReadOnly, "read-only"), (Damaged, "damaged"))
 
 
 def failure(error: Exception, trace: Trace) -> DavError:
@@ -18,6 +25,8 @@ def failure(error: Exception, trace: Trace) -> DavError:
         error = MEANINGS[error.errno](str(error))
     if isinstance(error, MemoryError):
         error = Busy("no memory left")
+    if isinstance(error, StoreError):
+        tally.add(families.STORE_ERRORS, (next((word for kind, word in _KINDS if isinstance(error, kind)), "other"),))
     if isinstance(error, Full):
         logger.error("%s the disk is full: %s", trace.id, error)
         return DavError(str(error), status=507)

@@ -12,9 +12,11 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from calsync import upstream
+from calsync import tally, upstream
 from calsync.accounts.accounts import BackendDown, Identity, Throttled, TooManyChecks
+from calsync.observe import address_of
 from calsync.store.errors import StoreError
+from calsync.tally import families
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, ServiceUnavailable, Unauthorized
 
@@ -65,22 +67,6 @@ def basic(header: str) -> tuple[str, str] | None:
     return name, password
 
 
-def address_of(environ: Mapping[str, Any]) -> str:
-    """The client's address, as a proxy tells it; the server lets only known proxies speak."""
-    forwarded = str(environ.get("HTTP_X_FORWARDED_FOR", ""))
-    if forwarded:
-        # The last that was added is what our own proxy saw; what is before it, anybody can write.
-        return _without_port(forwarded.rpartition(",")[2].strip())
-    return str(environ.get("HTTP_X_REMOTE_ADDR") or environ.get("REMOTE_ADDR", ""))
-
-
-def _without_port(text: str) -> str:
-    """Some proxies add the port, and each connection has another one: `192.0.2.1:50000`, `[2001:db8::1]:50000`."""
-    if text.startswith("["):
-        return text[1:].partition("]")[0]
-    return text.partition(":")[0] if text.count(":") == 1 else text
-
-
 def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay: float) -> upstream.Login:
     """The login of a request; its user is empty for an anonymous one.
 
@@ -112,6 +98,7 @@ def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay:
 
 def log_failure(remote: str, name: str) -> None:
     """One line that fail2ban can read, the same for devices and for the sign-in page."""
+    tally.add(families.LOGINS, ("refused",))
     logger.warning("Failed login attempt from %s: %r", remote or "unknown", name[:_SHOWN])
 
 
@@ -121,6 +108,7 @@ def _checked(found: upstream.Login, name: str, remote: str, delay: float, *, bea
         raise Denied("wrong login or password", delay * (0.5 + random.random()), bearer=bearer)
     if "/" in found.user or found.user in (".", "..") or found.user.startswith("."):
         raise Denied(f"the name {found.user!r} cannot be part of a URL", delay)
+    tally.add(families.LOGINS, ("ok",))
     return found
 
 
@@ -135,11 +123,14 @@ def _told(ask: Callable[[], upstream.Login]) -> upstream.Login:
     try:
         return ask()
     except Throttled as error:
+        tally.add(families.LOGINS, ("throttled",))
         raise Throttling(error.retry_after) from error
     except TooManyChecks as error:
+        tally.add(families.LOGINS, ("busy",))
         # Passwords are dear to check; a flood of wrong ones must not become a 401 for those who know theirs.
         raise ServiceUnavailable(str(error), headers={"Retry-After": "5"}) from error
     except (BackendDown, StoreError, OSError, RuntimeError) as error:
         # Radicale's own back ends raise RuntimeError where a server does not answer.
+        tally.add(families.LOGINS, ("down",))
         logger.error("nobody can log in: %s", error)
         raise ServiceUnavailable("logins cannot be checked now", headers={"Retry-After": "30"}) from error

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from calsync import tally
 from calsync.accounts import administration, groups, passwords, rows, tokens
 from calsync.accounts.administration import (
     AccountExists,
@@ -25,6 +26,7 @@ from calsync.accounts.uses import Uses
 from calsync.store import clock
 from calsync.store.engine import Store, Transaction
 from calsync.store.errors import StoreError
+from calsync.tally import families
 
 _log: Final = logging.getLogger("calsync.accounts")
 
@@ -80,7 +82,9 @@ class Accounts(Administration):
         if verified is not None and not self._holds(verified, now):
             self._credentials.forget(key)
             verified = None
-        if verified is None:
+        if verified is not None:
+            tally.add(families.LOGINS_REMEMBERED)
+        else:
             verified = self._verified(login, password, address, now)
             if verified is None:
                 return None

@@ -1,15 +1,22 @@
-"""The log: lines for people on standard error, with priorities where systemd's journal reads them (sd-daemon(3))."""
+"""The log on standard error: lines for people or JSON, with priorities where systemd's journal reads (sd-daemon(3)).
+
+Whatever comes from outside and would end a line or control a terminal is written out, whoever logs it; of a traceback
+the further lines are indented. So no line begins with what a client has sent.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
-from calsync.observe import masked
+from calsync.observe import masked, one_line
+from calsync.tally.recent import Seen
 
 #: The loggers whose level `[logging] level` sets.
 OURS: Final = ("calsync", "calsync_storage", "calsync_auth", "radicale")
@@ -21,24 +28,86 @@ class _Plain(logging.Formatter):
     """Whoever speaks, Radicale too: no address that opens something is told whole."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
+        record.message = one_line(record.getMessage())
+        if self.usesTime():
+            record.asctime = self.formatTime(record, self.datefmt)
+        lines = [self.formatMessage(record)]
+        for more in _beside(self, record):
+            lines += [f"  {one_line(line)}" for line in more.splitlines()]
+        return masked("\n".join(lines))
 
 
-class _Journal(_Plain):
+def _beside(formatter: logging.Formatter, record: logging.LogRecord) -> Iterator[str]:
+    """Tracebacks that belong to a record."""
+    if record.exc_info:
+        yield formatter.formatException(record.exc_info)
+    if record.stack_info:
+        yield formatter.formatStack(record.stack_info)
+
+
+class _Json(logging.Formatter):
+    """An object a line. Of a request its facts stand by themselves, `message` is what people read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        found: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": masked(one_line(record.getMessage())),
+        }
+        told = getattr(record, "calsync", None)
+        if told is not None:
+            found |= _request(*told)
+        traceback = "\n".join(_beside(self, record))
+        if traceback:
+            found["traceback"] = masked(traceback)
+        return json.dumps(found)
+
+
+def _request(seen: Seen, agent: str, hint: str) -> dict[str, Any]:
+    return {
+        "request": seen.id,
+        "address": seen.address,
+        "user": seen.user,
+        "device": seen.device,
+        "client": seen.client,
+        "agent": agent,
+        "method": seen.method,
+        "report": seen.report,
+        "path": masked(seen.path),
+        "status": seen.status,
+        "items": seen.items,
+        "bytes_in": seen.octets_in,
+        "bytes_out": seen.octets_out,
+        "ms": round(seen.seconds * 1000, 2),
+        "hint": masked(hint),
+    }
+
+
+class _Journal(logging.Formatter):
     """Every line with its priority; the journal knows the time itself."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
 
     def format(self, record: logging.LogRecord) -> str:
         priority = next((number for level, number in _PRIORITIES if record.levelno >= level), 7)
-        return "\n".join(f"<{priority}>{line}" for line in super().format(record).splitlines())
+        return "\n".join(f"<{priority}>{line}" for line in self._lines.format(record).split("\n"))
 
 
-def setup(level: str) -> None:
-    """Log to standard error from now on. `level`: one of Radicale's names."""
+def setup(level: str, form: str = "human") -> None:
+    """Log to standard error from now on. `level`: one of Radicale's names. `form`: `human` or `json`."""
     handler = logging.StreamHandler()
-    if _is_journal():
-        handler.setFormatter(_Journal("%(message)s"))
+    journal = _is_journal()
+    formatter: logging.Formatter
+    if form == "json":
+        formatter = _Json()
+    elif journal:
+        formatter = _Plain("%(message)s")
     else:
-        handler.setFormatter(_Plain("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S"))
+        formatter = _Plain("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+    handler.setFormatter(_Journal(formatter) if journal else formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

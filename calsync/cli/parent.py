@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from calsync.cli import logs
+from calsync.cli import figures, logs
 from calsync.server import addresses
 from calsync.server.workers import Parent
 
@@ -23,7 +23,15 @@ _ENVIRONMENT: Final = "CALSYNC_PARENT"
 
 
 def become(
-    sockets: Sequence[socket.socket], count: int, urls: Sequence[str], stop: float, *, own: bool, level: str
+    sockets: Sequence[socket.socket],
+    count: int,
+    urls: Sequence[str],
+    stop: float,
+    *,
+    own: bool,
+    level: str,
+    log_format: str,
+    beside: Sequence[socket.socket],
 ) -> NoReturn:
     """Go on as the parent of `count` workers, each started by the command line of this process. Does not return."""
     told = {
@@ -33,9 +41,11 @@ def become(
         "stop": stop,
         "own": own,
         "level": level,
+        "log_format": log_format,
+        "beside": [sock.fileno() for sock in beside],
         "command": [sys.executable, *sys.orig_argv[1:]],
     }
-    for sock in sockets:
+    for sock in (*sockets, *beside):
         sock.set_inheritable(True)
     logging.shutdown()
     sys.stdout.flush()
@@ -50,9 +60,13 @@ def become(
 
 def main() -> int:
     told = json.loads(os.environ.pop(_ENVIRONMENT))
-    logs.setup(told["level"])
-    sockets = addresses.handed_over(told["sockets"])
-    return Parent(sockets, told["count"], told["urls"], told["stop"], told["command"], own=told["own"]).run()
+    logs.setup(told["level"], told["log_format"])
+    sockets, beside = addresses.handed_over(told["sockets"]), addresses.handed_over(told["beside"])
+    parent = Parent(sockets, told["count"], told["urls"], told["stop"], told["command"], own=told["own"], beside=beside)
+    try:
+        return parent.run()
+    finally:
+        figures.end()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import functools
+import random
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -17,13 +19,16 @@ from calsync.accounts.newcomer import First
 from calsync.accounts.passwords import BadPassword
 from calsync.accounts.policy import BadPolicy, Policy, configured
 from calsync.accounts.scopes import BadScope
-from calsync.store.engine import Store
-from calsync.store.errors import StoreError
+from calsync.store.engine import Store, commits
+from calsync.store.errors import Again, StoreError
 from calsync.transfer.source import SourceError
 from calsync_storage.location import auth_url, partitions, storage_url
 from calsync_storage.predefined import predefined
 
 Command = Callable[[argparse.Namespace], int]
+
+# How often a command is begun.
+_TRIES: Final = 5
 
 _FAILED: Final = (
     StoreError,
@@ -46,7 +51,7 @@ def told(command: Command) -> Command:
     @functools.wraps(command)
     def run(args: argparse.Namespace) -> int:
         try:
-            return command(args)
+            return _begun(command, args)
         except SourceError as error:
             print(f"calsync: {error}", file=sys.stderr)
             return 2
@@ -55,6 +60,22 @@ def told(command: Command) -> Command:
             return 1
 
     return run
+
+
+def _begun(command: Command, args: argparse.Namespace) -> int:
+    """Begin anew where other writers came between before anything was committed.
+
+    Nobody types twice what went to standard input: `-` is tried once.
+    """
+    for tries in range(_TRIES):
+        before = commits()
+        try:
+            return command(args)
+        except Again:
+            if commits() != before or "-" in vars(args).values() or tries == _TRIES - 1:
+                raise
+            time.sleep(random.random() * 0.1 * 2**tries)
+    raise AssertionError("unreachable")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

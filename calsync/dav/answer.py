@@ -73,6 +73,7 @@ def describe(
     nested: Nested | None = None,
 ) -> bytes:
     """One `D:response` for one resource: 200, 404 and other propstats, each property named once (RFC 4918 §9.1)."""
+    scope.request.doing.items += 1
     stored = stored_properties(scope, resource)
     found: list[bytes] = []
     refused: dict[tuple[int, str | None], list[bytes]] = {}
@@ -200,6 +201,7 @@ class Listing:
 
         A damaged body is a 500 for that resource alone (decision D8).
         """
+        self._scope.request.doing.items += len(rows)
         hrefs = [self._prefix + row.url.encode() for row in rows]
         octets: list[bytes | None] = [None] * len(rows)
         damaged: dict[int, bytes] = {}

@@ -44,6 +44,17 @@ class Mount:
         return mount, mount.real + path[len(mount.shown) :]
 
 
+@dataclass(slots=True)
+class Doing:
+    """What an answer consists of, for the log and for figures: filled in while it is made.
+
+    `report`: the local name of the REPORT's element. `items`: resources that a multistatus has told of so far.
+    """
+
+    report: str = ""
+    items: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What the gate hands to a method.
@@ -72,6 +83,7 @@ class Request:
     limits: Limits = ALL
     read_only: bool = False
     role: str = "user"
+    doing: Doing = field(default_factory=Doing, repr=False, compare=False)
 
     @property
     def actor(self) -> str:

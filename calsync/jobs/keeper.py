@@ -68,7 +68,7 @@ def run(task: Task, store: Store, kept: Retention, who: str, stop: Callable[[], 
         return False
 
     try:
-        count = task.run(Work(store, kept, began, ended))
+        count = store.attempt(lambda: task.run(Work(store, kept, began, ended)))
     except Exception as error:
         leases.end(store, task.name, who, clock.now(), error=" ".join(f"{type(error).__name__}: {error}".split()))
         raise

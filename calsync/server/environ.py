@@ -99,6 +99,8 @@ def environ_of(head: Head, peer: Peer, body: IO[bytes], length: int) -> dict[str
     environ["calsync.raw_path"] = raw_path.decode("latin-1")
     for name, value in head.headers:
         key = _variable(name)
+        if not peer.trusted and name == b"x-request-id":  # theirs to tell, but not to write into our log
+            continue
         if key is None or (not peer.trusted and _speaks_for_others(name, peer)):
             continue
         text = value.decode("latin-1")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from calsync import tally
 from calsync.server import addresses
 from calsync.server.call import Application
 from calsync.server.crew import Crew
@@ -26,6 +27,7 @@ from calsync.server.limits import Limits
 from calsync.server.notify import notify, patience, reloading
 from calsync.server.spool import Budget
 from calsync.server.tls import Tls, TlsError
+from calsync.tally import families
 
 logger = logging.getLogger("calsync.server")
 
@@ -88,7 +90,7 @@ class Runner:
         if self.control is not None:
             self.control.setblocking(False)
             loop.add_reader(self.control.fileno(), orders.heed)
-        watch = asyncio.create_task(_watch(guests, self.control is not None))
+        watch = asyncio.create_task(_watch(guests, site.budget, self.control is not None))
         urls = [addresses.url(sock, context is not None) for sock in self.sockets]
         made = addresses.files(self.sockets) if self.own else []
         for url in urls:
@@ -197,7 +199,7 @@ class _Orders:
                 self.runner._stop(self.stopped, self.guests)
 
 
-async def _watch(guests: Guests, is_worker: bool) -> None:
+async def _watch(guests: Guests, spool: Budget, is_worker: bool) -> None:
     pause = SIGN if is_worker else patience() / 4
     said = time.monotonic()
     while True:
@@ -205,6 +207,8 @@ async def _watch(guests: Guests, is_worker: bool) -> None:
         now = time.monotonic()
         for guest in guests:
             guest.check(now)
+        tally.put(families.CONNECTIONS, len(guests))
+        tally.put(families.SPOOL, spool.used)
         if pause and now - said >= pause:
             said = now
             notify("WATCHDOG=1")

@@ -56,6 +56,8 @@ class Place:
     control: socket.socket
     number: int
     first: bool
+    beside: list[socket.socket] = field(default_factory=list)
+    """Those on which others than clients are answered."""
 
     @classmethod
     def found(cls) -> Place | None:
@@ -65,7 +67,8 @@ class Place:
             return None
         facts = json.loads(told)
         [control] = addresses.handed_over([facts["control"]])
-        return cls(addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"])
+        beside = addresses.handed_over(facts["beside"])
+        return cls(addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"], beside)
 
 
 def processors() -> int:
@@ -119,7 +122,8 @@ class Worker:
 class Parent:
     """Keeps `count` workers on `sockets`, each started as `command`. `stop`: seconds for requests in flight at the end.
 
-    `own`: this process made the sockets. `urls`: the addresses, for people.
+    `own`: this process made the sockets. `urls`: the addresses, for people. `beside`: sockets on which workers answer
+    others than clients.
     """
 
     sockets: Sequence[socket.socket]
@@ -128,6 +132,7 @@ class Parent:
     stop: float
     command: Sequence[str]
     own: bool = True
+    beside: Sequence[socket.socket] = ()
     _workers: list[Worker] = field(default_factory=list)
     _status: int | None = None
     """The exit status, once it is decided."""
@@ -178,9 +183,10 @@ class Parent:
         ours, theirs = socket.socketpair()
         try:
             descriptors = [sock.fileno() for sock in self.sockets]
-            facts = {
+            facts: dict[str, Any] = {
                 "sockets": descriptors,
                 "control": theirs.fileno(),
+                "beside": [sock.fileno() for sock in self.beside],
                 "number": self._numbers,
                 "first": self._numbers == 1,
             }
@@ -189,7 +195,7 @@ class Parent:
             process = subprocess.Popen(
                 self.command,
                 env=kept | {PLACE: json.dumps(facts)},
-                pass_fds=(*descriptors, theirs.fileno()),
+                pass_fds=(*descriptors, *facts["beside"], theirs.fileno()),
                 process_group=0,  # what a terminal sends is for the parent
             )
         except BaseException:

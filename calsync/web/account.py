@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from calsync import agents
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
 from calsync.accounts.passwords import MAX_LENGTH, BadPassword
 from calsync.dav.request import Response
-from calsync.web import agents, sign_in
+from calsync.web import sign_in
 from calsync.web.texts import _
 from calsync.webdav.errors import NotFound
 

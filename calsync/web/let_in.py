@@ -11,12 +11,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from calsync import agents
 from calsync.accounts import audit
 from calsync.accounts.flows import Flow, Grant
 from calsync.accounts.scopes import BadScope, Scope
 from calsync.dav.request import Response
 from calsync.store.engine import Transaction
-from calsync.web import agents, devices, forms, homes, render
+from calsync.web import devices, forms, homes, render
 from calsync.web.texts import _
 from calsync.web.visit import Told
 from calsync.webdav.errors import BadRequest

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
+from calsync import agents
 from calsync.dav.request import Response
-from calsync.web import agents
 from calsync.web.texts import CATALOGUE
 from calsync.webdav.errors import NotFound
 

@@ -9,13 +9,14 @@ from calsync.dav.resources import EXISTING, Kind
 from calsync.dav.scope import Scope
 from calsync.webdav import parse
 from calsync.webdav.errors import Forbidden, NotFound
-from calsync.webdav.names import D
+from calsync.webdav.names import D, split
 
 
 @method("REPORT", EXISTING, "RFC 3253 §3.6")
 def report(scope: Scope) -> Response:
     wanted = parse.report(scope.request.body, scope.request.header("content-type"))
     one = registry.REPORTS.get(type(wanted))
+    scope.request.doing.report = "other" if one is None else split(one.name)[1]
     with scope.read():
         resource = scope.locate()
         busy = one is not None and one.name.endswith("free-busy-query") and scope.access.may_read_busy(resource)
