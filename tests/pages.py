@@ -16,7 +16,7 @@ from calsync.cli import main
 ROOT: Final = Path(__file__).parents[1]
 README: Final = (ROOT / "README.md").read_text()
 PAGES: Final = {"README.md": README} | {
-    path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))
+    path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "docs").rglob("*.md"))
 }
 UNITS: Final = {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "systemd").glob("*.*"))}
 
@@ -43,7 +43,7 @@ def commands(text: str) -> list[list[str]]:
     found = [
         re.search(r"(?:^|/|\s)calsync (?=(?:--)?[a-z]).*", line)
         for line in lines
-        if not re.match(r"type|url|[a-z_]+ = ", line)
+        if not re.match(r"#|type|url|[a-z_]+ = |(systemctl|journalctl) ", line)
     ]
     return [shlex.split(one[0].replace("…", ""))[1:] for one in found if one is not None]
 

@@ -10,15 +10,20 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
-from calsync import options
+from calsync import __version__, options
 from calsync.cli import main
+from calsync.store.migrations import CHAIN
+from calsync.tally import families
 from tests import test_rfc
-from tests.pages import PAGES, README, ROOT, UNITS, blocks, children, commands, every_command, parser, spans
+from tests.pages import PAGES, ROOT, UNITS, blocks, children, commands, every_command, parser, spans
 
 TEXTS = PAGES | UNITS
 
 #: Options of the plugins, which Radicale's schema does not hold.
 OF_PLUGINS = {("storage", "url"), ("auth", "calsync_url"), ("rights", "backend")}
+
+#: Options of the examples in docs/extending.md.
+OF_EXAMPLES = {("hook", "diary_file")}
 
 
 def project() -> dict[str, Any]:
@@ -82,7 +87,8 @@ def test_the_files_exist(name: str) -> None:
     here = (ROOT / name).parent
     named = {span for span in spans(PAGES[name]) if re.fullmatch(r"[\w.-]+(/[\w.-]*)*", span)}
     paths = {span for span in named if span.partition("/")[0] in tops or re.search(r"\w\.(md|service|timer)$", span)}
-    assert not {path for path in paths if not (ROOT / path).exists() and not (here / path).exists()}
+    places = (ROOT, here, ROOT / "systemd")  # units are named as systemctl has them
+    assert not {path for path in paths if not any((place / path).exists() for place in places)}
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -103,16 +109,28 @@ def _anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
 
 
-def test_every_page_is_reached_from_the_map_or_the_readme() -> None:
-    both = README + PAGES["docs/architecture.md"]
-    assert {name for name in PAGES if name.startswith("docs/") and name.removeprefix("docs/") not in both} == set()
+def _links(name: str) -> set[str]:
+    """The pages that a page links to."""
+    here = (ROOT / name).parent
+    found = {(here / one).resolve() for one in re.findall(r"\]\(([^)#:]+)", PAGES[name])}
+    return {path.relative_to(ROOT).as_posix() for path in found if path.is_relative_to(ROOT)} & PAGES.keys()
+
+
+def test_every_page_stands_in_the_list_of_pages() -> None:
+    """A folder's pages stand in the list of that folder, which the list of all names."""
+    index = "docs/README.md"
+    assert index in _links("README.md")
+    listed = _links(index)
+    for name in [one for one in listed if one.count("/") > 1]:
+        listed |= {other for other in _links(name) if (ROOT / other).parent == (ROOT / name).parent}
+    assert PAGES.keys() - listed == {index}
 
 
 # --- options ----------------------------------------------------------------------------------------------------------
 
 
 def _exists(section: str, option: str) -> bool:
-    return (section, option) in OF_PLUGINS or option in options.schema().get(section, {})
+    return (section, option) in OF_PLUGINS | OF_EXAMPLES or option in options.schema().get(section, {})
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -133,6 +151,14 @@ def test_the_configurations_shown_have_options_that_exist(name: str) -> None:
             assert _exists(section, match[1]), (section, match[1])
         else:
             section = ""
+
+
+def test_every_option_and_every_metric_is_explained() -> None:
+    """The pages are written from the same tables; this holds whatever becomes of that."""
+    added = {(section, name) for of in (options.OWN, options.ADDED) for section, names in of.items() for name in names}
+    text = PAGES["docs/configuration.md"]
+    assert {name for _, name in added if f"`{name}`" not in text and not re.search(rf"(?m)^#?{name} =", text)} == set()
+    assert {name for name in families.ALL if f"`{name}`" not in PAGES["docs/observing.md"]} == set()
 
 
 def test_every_option_of_the_plugins_is_explained() -> None:
@@ -189,6 +215,11 @@ def test_the_files_of_the_map_exist() -> None:
     for room, begin in rows:
         folder = ROOT / room.replace("calsync.", "calsync/")
         assert not {name for name in re.findall(r"`(\w+\.py)`", begin) if not (folder / name).exists()}, room
+
+
+def test_the_newest_version_of_the_upgrade_notes_has_the_tables_of_this_one() -> None:
+    rows = re.findall(r"(?m)^\| (\d+\.\d+\.\d+) \| (\d{4}) \|", PAGES["docs/upgrading.md"])
+    assert rows[-1] == (__version__, CHAIN.head)
 
 
 def test_every_dependency_has_its_reason() -> None:

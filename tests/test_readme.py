@@ -28,7 +28,7 @@ def test_the_versions_of_clients_are_those_that_are_installed_for_tests() -> Non
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {one.name: one.specifier for one in map(Requirement, project["optional-dependencies"]["test"])}
     names = {"python-caldav": "caldav"}
-    table = README.partition("| tested with |")[2].partition("\n\n")[0]
+    table = README.partition("| tested with")[2].partition("\n\n")[0]
     found = re.findall(r"([a-z-]+) (\d+\.\d+)", table)
     assert len(found) >= 5
     for client, version in found:

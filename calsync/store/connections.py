@@ -1,7 +1,7 @@
 """The connections of a process to a PostgreSQL server: so many at most, lent to one thread at a time.
 
-They are made by the thread that needs one, so that it hears at once why there is none; no thread of its own looks after
-them, which a fork would not bring along.
+They are made by the thread that needs one, so that it hears at once why there is none. Another thread, begun with the
+first connection after a start or a fork, only looks whether the server still answers those that are lent (`watch`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from psycopg import pq
 
 from calsync.store.across import NAME
 from calsync.store.errors import Busy
+from calsync.store.watch import Watch
 from calsync.store.wire import Session
 
 #: Seconds after which an idle connection is closed rather than used.
@@ -39,15 +40,21 @@ _DEFAULTS: Final = {
 
 
 class Connections:
-    """A pool. `configure` is called with each new connection."""
+    """A pool. `configure` is called with each new connection. `longest`: seconds a statement may take, 0 for any."""
 
-    def __init__(self, url: str, most: int, patience: float, configure: Callable[[Session], None]) -> None:
+    def __init__(
+        self, url: str, most: int, patience: float, configure: Callable[[Session], None], longest: float
+    ) -> None:
         given = psycopg.conninfo.conninfo_to_dict(url)
         self._options: dict[str, Any] = {**_DEFAULTS, **given}
         self._most = most
         self._patience = patience
         self._configure = configure
+        self._longest = longest
         self._idle: list[Session] = []
+        self._lent: set[Session] = set()
+        self._watch: Watch | None = None
+        self._watching = threading.Lock()
         self._free = threading.BoundedSemaphore(most)
         self._closed = False
         self._down: tuple[float, psycopg.Error] | None = None
@@ -59,7 +66,9 @@ class Connections:
                 f"all {self._most} connections are in use since {self._patience:.0f} s (connections=… in the URL)"
             )
         try:
-            return self._ready()
+            session = self._ready()
+            self._lent.add(session)
+            return session
         except BaseException:
             self._free.release()
             raise
@@ -85,8 +94,14 @@ class Connections:
         try:
             made = Session.connect(**self._options, autocommit=True)
             try:
+                made.watched()
+                self._look()
+                made.since = time.monotonic()
+                self._lent.add(made)
                 self._configure(made)
+                made.since = 0.0
             except BaseException:
+                self._lent.discard(made)
                 made.close()
                 raise
         except psycopg.Error as error:
@@ -97,8 +112,23 @@ class Connections:
         self._down = None
         return made
 
+    def _look(self) -> None:
+        if self._watch is None:
+            with self._watching:
+                if self._watch is None and not self._closed:
+                    self._watch = Watch(self._options, self._longest, lambda: tuple(self._lent), self._hung)
+
+    def _hung(self, error: psycopg.Error) -> None:
+        """The server is silent: nobody is to wait at what is idle."""
+        self._down = time.monotonic() + _DOWN, error
+        idle, self._idle = self._idle, []
+        for session in idle:
+            session.close()
+
     def give(self, session: Session) -> None:
         """Take it back; one in which something is open, or that broke, is closed."""
+        self._lent.discard(session)
+        session.since = 0.0
         if not self._closed and session.pgconn.transaction_status == pq.TransactionStatus.IDLE:
             session.used = time.monotonic()
             self._idle.append(session)
@@ -109,6 +139,8 @@ class Connections:
     def close(self) -> None:
         """Close what is idle, and what is lent when it comes back."""
         self._closed = True
+        if self._watch is not None:
+            self._watch.end()
         while self._idle:
             self._idle.pop().close()
 
@@ -117,6 +149,7 @@ class Connections:
         made = Connections.__new__(Connections)
         made.__dict__.update(self.__dict__)
         made._idle, made._free, made._down = [], threading.BoundedSemaphore(self._most), None
+        made._lent, made._watch, made._watching = set(), None, threading.Lock()
         return made
 
 

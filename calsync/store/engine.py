@@ -22,11 +22,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from sqlalchemy import Table
 
+from calsync import tally
 from calsync.store import meta, moved, principals, since
 from calsync.store.entries import Entry
 from calsync.store.errors import Again, StoreError
@@ -35,11 +37,15 @@ from calsync.store.occurrences import Window
 from calsync.store.replicas import Replicas, Seen
 from calsync.store.serving import Presence
 from calsync.store.statement import Prepared
+from calsync.tally import families
 
 logger = logging.getLogger("calsync.store")
 
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
+
+# From so many rows on a stream of them is quicker than one after the other.
+_MANY: Final = 8
 
 # How often a piece of work is begun anew because of other writers.
 _ATTEMPTS: Final = 8
@@ -67,7 +73,7 @@ class Connection(Protocol):
 class Loading(Protocol):
     """A connection that takes rows as a stream (PostgreSQL's COPY)."""
 
-    def load(self, sql: str, rows: Any, /) -> None: ...
+    def load(self, table: Table, rows: Sequence[Row], /) -> None: ...
 
 
 class Backend(Protocol):
@@ -81,6 +87,7 @@ class Backend(Protocol):
     def lost(self, connection: Any) -> bool: ...
     def snapshot(self, *, one: bool = False) -> AbstractContextManager[Connection]: ...
     def exclusive(self, *, alone: bool, still: bool) -> AbstractContextManager[Connection]: ...
+    def grown(self, rows: int) -> None: ...
     def backup(self, target: Path) -> None: ...
     def problems(self) -> list[str]: ...
     def describe(self) -> dict[str, str]: ...
@@ -96,6 +103,7 @@ class Transaction:
     had, and the collections in which something changed; `removed`: epoch and name of principals that went; `notes`:
     what else the journal shall say; `journal`: its folder as the store has it, None for none;
     `quota`: what `calsync.store.quota` keeps there where somebody has one, None where what is written has no bounds.
+    `loaded`: how many rows came in by `load`.
     `seen`: owner → its counter when something of the owner was first read here; `locked`: owners whose rows are held.
     `replica`: whether it is one of a copy that follows the database (`calsync.store.replicas`).
     Every method raises `StoreError` or one of its kin where the database fails.
@@ -110,6 +118,7 @@ class Transaction:
         "actor",
         "dialect",
         "journal",
+        "loaded",
         "locked",
         "notes",
         "quota",
@@ -139,6 +148,7 @@ class Transaction:
         self.journal: bytes | None = None
         self.quota: bytes | None = None
         self.replica = False
+        self.loaded = 0
 
     def saw(self, owner: int, seq: int) -> None:
         """The owner's counter was read, and with it perhaps more of the owner."""
@@ -194,15 +204,24 @@ class Transaction:
         if not rows:
             return
         connection = self._alive()
-        names = ", ".join(f'"{column.name}"' for column in table.columns)
+        self.loaded += len(rows)
         try:
             if isinstance(connection, Loading):
-                connection.load(f'COPY "{table.name}" ({names}) FROM STDIN', rows)
+                connection.load(table, rows)
             else:
+                names = ", ".join(f'"{column.name}"' for column in table.columns)
                 places = ", ".join("?" * len(table.columns))
                 connection.executemany(f'INSERT INTO "{table.name}" ({names}) VALUES ({places})', rows)
         except self._backend.failures as error:
             raise self._failed(error) from error
+
+    def insert(self, statement: Prepared, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert rows that have a value for each column. `statement`: what inserts one of them."""
+        if len(rows) < _MANY:
+            self.run_many(statement, rows)
+        else:
+            pick = itemgetter(*(column.name for column in table.columns))
+            self.load(table, list(map(pick, rows)))
 
     def define(self, sql: str) -> list[Row]:
         """Run what SQLAlchemy has no words for: a trigger, the sizes of tables; `sql` is the dialect's own."""
@@ -518,7 +537,9 @@ class Store:
                 yield outer
             return
         with ExitStack() as stack:
+            asked = time.perf_counter()
             tx = self._begun(stack, alone, still)
+            tally.observe(families.WRITER_WAIT, time.perf_counter() - asked)
             thread.writing = tx
             try:
                 yield tx
@@ -527,8 +548,12 @@ class Store:
             actions = tx._end()
             shared.append(tx)
         thread.committed += 1
+        _commits[0] += 1
+        tally.add(families.WRITES)
         for action in actions:
             action()
+        if tx.loaded:
+            tx._backend.grown(tx.loaded)
 
     def _begun(self, stack: ExitStack, alone: bool, still: bool) -> Transaction:
         """A writing transaction that `stack` ends, of the store that counts once its turn has come."""
@@ -568,6 +593,7 @@ class Store:
                 except Again as error:
                     if tries == _ATTEMPTS or thread.committed != before:
                         raise
+                    tally.add(families.RETRIES)
                     thread.owners |= error.owners
                     time.sleep(random.random() * 0.01 * 2**tries)
             raise AssertionError("unreachable")
@@ -623,6 +649,14 @@ class Store:
 
 
 _attached: Final[dict[str, _Shared]] = {}
+_commits: Final = [0]
+
+
+def commits() -> int:
+    """A number that is another one once this process has committed something, in whatever store."""
+    return _commits[0]
+
+
 _guard = threading.Lock()
 
 
@@ -636,6 +670,19 @@ def path_of(url: str) -> Path:
             "(write sqlite:////folder/calsync.db or postgresql://user@host/database)"
         )
     return Path(rest[1:]).absolute()
+
+
+def is_current(url: str) -> bool:
+    """Whether the store that is there needs no migration; it is not changed. Raises `StoreError`, `NewerSchema`."""
+    if is_postgresql(url):
+        try:
+            from calsync.store import postgresql
+        except ImportError as error:
+            raise StoreError(f"store: PostgreSQL needs more: pip install 'calsync[postgres]' ({error})") from error
+        return postgresql.is_current(f"postgresql://{url.partition('://')[2]}")
+    from calsync.store import prepare
+
+    return prepare.is_current(path_of(url))
 
 
 def is_postgresql(url: str) -> bool:

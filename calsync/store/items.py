@@ -22,10 +22,10 @@ from calsync.store import history, occurrences, quota
 from calsync.store.copies import copy_item as copy
 from calsync.store.copies import move_item as move
 from calsync.store.errors import Absent, Exists, OverQuota, UidConflict
-from calsync.store.places import UNBURY, Collection, child, touch
+from calsync.store.places import Collection, child, touch, unbury
 from calsync.store.principals import advance, lock_owner
 from calsync.store.quota import Room
-from calsync.store.removals import DELETE_BODY, DELETE_FIELDS, remove_items
+from calsync.store.removals import clear, remove_items
 from calsync.store.removals import remove_item as delete
 from calsync.store.rows import (
     ALL,
@@ -47,7 +47,7 @@ from calsync.store.rows import (
     with_uid,
 )
 from calsync.store.schema import body as body_table
-from calsync.store.schema import card_field, dead_property, item
+from calsync.store.schema import card_field, dead_property, item, occurrence
 from calsync.store.statement import Prepared
 from calsync.webdav.urls import encode_segment
 
@@ -80,6 +80,7 @@ __all__ = [
     "replace_all",
     "rows",
     "set_properties",
+    "uid_holders",
     "with_uid",
 ]
 
@@ -327,9 +328,9 @@ def _write(
         written[href] = _item(values, href, before)
     history.keep(tx, collection, ends, now, history.CHANGED)
     tx.run_many(_UPDATE, old)
-    tx.run_many(_INSERT, new)
+    tx.insert(_INSERT, item, new)
     _derive(tx, [(written[href], obj, href in present) for href, obj in final.items()])
-    tx.run_many(UNBURY, [{"owner": owner, "collection": collection.id, "href": values["href"]} for values in new])
+    unbury(tx, owner, collection.id, [values["href"] for values in new])
     if changed:
         grown = sum(one.size for one in written.values()) - sum(
             present[href].size for href in written if href in present
@@ -407,23 +408,24 @@ def _item(values: Mapping[str, Any], href: str, before: Item | None) -> Item:
 
 def _derive(tx: Transaction, written: Iterable[tuple[Item, ObjectResource, bool]]) -> None:
     """Write the octets and the rows that are found by; `written` says of each whether there were any before."""
-    stale: list[dict[str, Any]] = []
+    stale: list[int] = []
+    owner = 0
     octets: list[dict[str, Any]] = []
     times: list[dict[str, Any]] = []
     fields: list[dict[str, Any]] = []
     for one, obj, was in written:
         key = {"owner": one.owner, "item": one.id}
         if was:
-            stale.append(key)
+            stale.append(one.id)
+            owner = one.owner
         octets.append(key | {"octets": obj.octets, "spans": obj.facts.spans})
         more_times, more_fields = derived_rows(one.owner, one.collection, one.id, obj.facts, tx.window)
         times += more_times
         fields += more_fields
-    for statement in (DELETE_BODY, occurrences.DELETE, DELETE_FIELDS):
-        tx.run_many(statement, stale)
-    tx.run_many(_INSERT_BODY, octets)
-    tx.run_many(occurrences.INSERT, times)
-    tx.run_many(_INSERT_FIELD, fields)
+    clear(tx, owner, stale)
+    tx.insert(_INSERT_BODY, body_table, octets)
+    tx.insert(occurrences.INSERT, occurrence, times)
+    tx.insert(_INSERT_FIELD, card_field, fields)
 
 
 def set_properties(tx: Transaction, collection: Collection, item: Item, changes: Mapping[str, str | None]) -> Item:

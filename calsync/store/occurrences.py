@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 DAY: Final = 86_400
 #: Seconds of a bucket.
-BUCKET: Final = 64 * DAY
+BUCKET: Final = 128 * DAY
 
 # The window is moved when it is off by so many buckets.
-_AGED: Final = 2
+_AGED: Final = 1
 
 #: The longest interval of each class, in seconds, but for the last two.
 REACH: Final = (4 * 3600, DAY, 8 * DAY, 64 * DAY, 512 * DAY)
@@ -90,7 +90,7 @@ class Window:
         return self
 
     def aged(self, now: int) -> bool:
-        """Whether it is to be moved: by two buckets or more, so that it happens thrice a year."""
+        """Whether it is to be moved: by a bucket or more, so that it happens thrice a year."""
         return abs(Window.around(now).start - self.start) >= _AGED * BUCKET
 
     def moved(self, now: int) -> Window:

@@ -17,7 +17,7 @@ from sqlalchemy import delete as delete_from
 from calsync.store.errors import Absent, Exists
 from calsync.store.principals import Principal
 from calsync.store.schema import collection, item, mount, principal, tombstone
-from calsync.store.statement import Prepared
+from calsync.store.statement import Prepared, each
 
 if TYPE_CHECKING:
     from calsync.store.engine import Transaction
@@ -134,6 +134,13 @@ UNBURY: Final = Prepared(
         tombstone.c.href == bindparam("href"),
     )
 )
+_UNBURY_ALL: Final = Prepared(
+    delete_from(tombstone).where(
+        tombstone.c.owner == bindparam("owner"),
+        tombstone.c.collection == bindparam("collection"),
+        tombstone.c.href.in_(each("hrefs")),
+    )
+)
 
 
 def _collection(tx: Transaction, row: tuple[Any, ...]) -> Collection:
@@ -216,6 +223,14 @@ def touch(tx: Transaction, owner: int, id: int, seq: int, now: int, *, items: in
     if not tx.run(_TOUCH, owner=owner, id=id, seq=seq, modified=now, more_items=items, more_octets=octets):
         raise Absent(f"collection {id}")
     tx.changed(owner, id)
+
+
+def unbury(tx: Transaction, owner: int, id: int, hrefs: Sequence[str]) -> None:
+    """Remove the tombstones of these names in a collection."""
+    if len(hrefs) > 1:
+        tx.run(_UNBURY_ALL, owner=owner, collection=id, hrefs=json.dumps(hrefs))
+    elif hrefs:
+        tx.run(UNBURY, owner=owner, collection=id, href=hrefs[0])
 
 
 def bury(tx: Transaction, owner: int, parent: int, name: str, url: str, seq: int, now: int) -> None:

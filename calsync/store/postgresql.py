@@ -29,6 +29,10 @@ from calsync.store.wire import Connection, Session
 PATIENCE: Final = 15.0
 #: Connections of a process, unless the URL says `connections=…`: one for each worker thread, and some.
 _CONNECTIONS: Final = 12
+#: Seconds that a statement may take of a server that answers others, unless the URL says `longest=…` (`watch`).
+_LONGEST: Final = 300
+#: The parameters of the URL that are ours: the least and the most that they may be.
+_OURS: Final = {"connections": (1, 1000), "longest": (0, 86400)}
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: SQLSTATE, or its class of two letters.
 _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
@@ -39,6 +43,7 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "25006": (ReadOnly, "the database cannot be written"),
     "42501": (ReadOnly, "the database's user may not do this"),
     "53100": (Full, "no space left for the database"),
+    "57014": (Busy, "a statement took too long, or somebody cancelled it"),
     "53": (Busy, "the database has no room for more at the moment"),
     "57": (Busy, "the database is being stopped or started"),
     "08": (Busy, "the database cannot be reached"),
@@ -46,6 +51,13 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
 }
 
 _SNAPSHOT: Final = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+#: Rows that come in before it is asked which tables have doubled, and which have: those of less than 64 MiB.
+_GROWN: Final = 2000
+_DOUBLED: Final = """
+    SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+    AND pg_relation_size(oid) BETWEEN 2 * relpages::bigint * current_setting('block_size')::bigint + 65536 AND 67108864
+"""
+
 # What a writing transaction begins with, sent as one. All take the weak lock of a table whose rows are locked, so that
 # one can keep all the others waiting. The row that those hold who are alone is never missing.
 _NOTHING: Final = b""
@@ -74,20 +86,22 @@ def shown(url: str) -> str:
     return f"{parts.scheme}://{netloc}{parts.path}{f'?{query}' if query else ''}"
 
 
-def limited(url: str) -> tuple[str, int]:
-    """The URL as libpq takes it, and the number in its `connections=…`. Raises `StoreError`."""
+def limited(url: str) -> tuple[str, int, int]:
+    """The URL as libpq takes it, and the numbers in its `connections=…` and `longest=…`. Raises `StoreError`."""
     parts = urlsplit(url)
-    most, rest = _CONNECTIONS, []
+    found, rest = {"connections": _CONNECTIONS, "longest": _LONGEST}, []
     for part in filter(None, parts.query.split("&")):
         name, _, value = part.partition("=")
-        if name != "connections":
+        least, most = _OURS.get(name, (0, 0))
+        if not most:
             rest.append(part)
-        elif value.isascii() and value.isdigit() and 0 < int(value) <= 1000:
-            most = int(value)
+        elif value.isascii() and value.isdigit() and least <= int(value) <= most:
+            found[name] = int(value)
         else:
-            raise StoreError(f"store: {shown(url)}: connections={value} is no number from 1 to 1000")
+            raise StoreError(f"store: {shown(url)}: {name}={value} is no number from {least} to {most}")
     query = "&".join(rest)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}{f'?{query}' if query else ''}", most
+    plain = f"{parts.scheme}://{parts.netloc}{parts.path}{f'?{query}' if query else ''}"
+    return plain, found["connections"], found["longest"]
 
 
 def failure(error: Exception, place: str) -> StoreError:
@@ -111,12 +125,13 @@ class Database:
     def __init__(
         self, url: str, patience: float = PATIENCE, configure: Callable[[Session], None] | None = None
     ) -> None:
-        self.url, most = limited(url)
+        self.url, most, longest = limited(url)
         self.place = shown(url)
         try:
-            self._pool = Connections(self.url, most, patience, configure or _configured)
+            self._pool = Connections(self.url, most, patience, configure or _configured, longest)
         except psycopg.Error as error:
             raise self.failure(error) from error
+        self._grown = 0
         #: Pools that came over a fork: not to be touched.
         self._forsaken: list[Connections] = []
 
@@ -183,6 +198,23 @@ class Database:
             real.close()
         self._pool.give(real)
 
+    # --- what the planner knows --------------------------------------------------------------------------------------
+
+    def grown(self, rows: int) -> None:
+        """So many rows came in at once: where tables have doubled, the planner is told, before autovacuum comes.
+
+        Without it plans are made for empty tables, and look-ups read all that an owner has. Tables that are large have
+        been looked at often enough while they grew.
+        """
+        self._grown += rows
+        if self._grown < _GROWN:
+            return
+        self._grown = 0
+        # All this is committed: nobody is to hear that something went wrong here.
+        with contextlib.suppress(psycopg.Error, StoreError), self.snapshot(one=True) as connection:
+            for (name,) in connection.execute(_DOUBLED).fetchall():
+                connection.real.plain(f'ANALYZE (SKIP_LOCKED) "{name}"'.encode())
+
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def backup(self, target: Path) -> None:
@@ -244,6 +276,8 @@ def replica(url: str) -> Database:
     """A database that follows another one, to be read only (`calsync.store.replicas`). Raises `StoreError`."""
     if "connect_timeout=" not in url:
         url = f"{url}{'&' if urlsplit(url).query else '?'}connect_timeout={_QUICK}"
+    if "longest=" not in url:
+        url += f"&longest={2 * _QUICK}"
     return Database(url, 0.1, _configured_replica)
 
 
@@ -251,6 +285,23 @@ def _configured_replica(connection: psycopg.Connection[Any]) -> None:
     connection.execute(f"SET statement_timeout = '{_QUICK}s'")
     connection.execute("SET idle_in_transaction_session_timeout = '120s'")
     connection.execute("SET plan_cache_mode = force_generic_plan")
+
+
+def is_current(url: str) -> bool:
+    """Whether the database has the tables of this version, or none; nothing is changed. Raises `StoreError`."""
+    from sqlalchemy.exc import DBAPIError
+
+    from calsync.store.prepare import is_current_postgresql
+
+    place = shown(url)
+    url, *_ = limited(url)
+    if "connect_timeout=" not in url:
+        url = f"{url}{'&' if urlsplit(url).query else '?'}connect_timeout=5"
+    try:
+        return is_current_postgresql(url, place)
+    except DBAPIError as error:
+        cause = error.orig
+        raise failure(cause if isinstance(cause, psycopg.Error) else error, place) from error
 
 
 def prepare(url: str, *, create: bool = True, partitions: int = 0) -> None:
@@ -263,7 +314,7 @@ def prepare(url: str, *, create: bool = True, partitions: int = 0) -> None:
     from calsync.store.prepare import prepare_postgresql
 
     place = shown(url)
-    url, _ = limited(url)
+    url, *_ = limited(url)
     for last in (False, True):
         try:
             prepare_postgresql(url, place, create=create, partitioned=partitions)

@@ -1,7 +1,7 @@
 """Bring a store to what this version of calsync needs: make it, check it, or migrate it.
 
-An SQLite store is copied before it is migrated. A PostgreSQL database migrates in one transaction, which leaves it as
-it was where it fails.
+Either migrates in one transaction, which leaves it as it was where it fails. An SQLite store is copied before, for who
+wants to go back afterwards.
 """
 
 from __future__ import annotations
@@ -57,6 +57,15 @@ def check(path: Path, chain: Chain = CHAIN) -> None:
         raise sqlite.failure(error, path) from error
     if found != chain.head:
         raise StoreError(f"store: {path}: of an older calsync (schema {found or 'none'}, this one has {chain.head})")
+
+
+def is_current(path: Path, chain: Chain = CHAIN) -> bool:
+    """Whether the store that lies at `path` is of this version; it is read, not changed. Raises `StoreError`."""
+    try:
+        with _reading(path) as connection:
+            return _revision(connection, path, chain) in (chain.head, None)
+    except sqlite3.Error as error:
+        raise sqlite.failure(error, path) from error
 
 
 def _touch(path: Path, *, create: bool) -> None:
@@ -116,7 +125,7 @@ def _known(revision: str, place: str, chain: Chain) -> str:
     if revision not in chain.revisions:
         raise NewerSchema(
             f"store: {place}: written by a newer calsync (schema {revision}, this one knows up to {chain.head}); "
-            "install that version, or restore the copy that was made before migrating"
+            "install that version, or go back to what was kept before (docs/upgrading.md)"
         )
     return revision
 
@@ -133,11 +142,19 @@ def _upgrade(connection: sqlite3.Connection, path: Path, chain: Chain) -> None:
             _stamp(core, chain.head)
             plans.advise(connection)
         return
+    kept = path.with_name(f"{path.name}.before-{chain.head}")
+    # One name until it is done: a start that fails again and again does not fill the disk with copies.
+    kept.unlink(missing_ok=True)
+    sqlite.copy(path, kept)
+    try:
+        with _transaction(connection) as core:
+            chain.upgrade(core)
+            plans.advise(connection)
+    except BaseException:
+        kept.unlink(missing_ok=True)
+        raise
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    sqlite.copy(path, path.with_name(f"{path.name}.before-{chain.head}-{now}"))
-    with _transaction(connection) as core:
-        chain.upgrade(core)
-        plans.advise(connection)
+    kept.rename(kept.with_name(f"{kept.name}-{now}"))
 
 
 def _stamp(core: Connection, revision: str) -> None:
@@ -184,13 +201,30 @@ def prepare_postgresql(
             plans.advise_postgresql(core)
 
 
+def is_current_postgresql(url: str, place: str, chain: Chain = CHAIN) -> bool:
+    """The same of a PostgreSQL database; an empty one will be. Raises what SQLAlchemy raises, and `NewerSchema`."""
+    from sqlalchemy import create_engine, inspect, text
+    from sqlalchemy.pool import NullPool
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
+    with engine.connect() as core:
+        if not inspect(core).has_table("alembic_version"):
+            return True
+        found = core.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        return _known(str(found or ""), place, chain) == chain.head
+
+
 @contextlib.contextmanager
 def _transaction(connection: sqlite3.Connection) -> Iterator[Connection]:
     """SQLAlchemy's view of a connection, inside a transaction that is committed at the end."""
     from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import StaticPool
 
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
-    with engine.connect() as core, core.begin():
-        connection.execute("BEGIN IMMEDIATE")
-        yield core
+    try:
+        with engine.connect() as core, core.begin():
+            connection.execute("BEGIN IMMEDIATE")
+            yield core
+    except DBAPIError as error:
+        raise error.orig or error from error

@@ -229,6 +229,7 @@ def delete(tx: Transaction, principal: Principal) -> None:
     for statement in _DELETE_OWNED:
         tx.run(statement, id=principal.id)
     forgetting.unmark(tx, principal.id)
+    meta.remove_starting(tx, f"moved-in:{principal.id}:")  # calsync.remote.state
     tx.run(_DELETE_QUOTA, id=principal.id)
     tx.run(_DELETE_MOUNTS, id=principal.id)
     tx.run(_DELETE, id=principal.id)

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy import delete as delete_from
 
-from calsync.store import history, occurrences, trash
+from calsync.store import history, trash
 from calsync.store.errors import Absent
-from calsync.store.places import BURY, HOME, UNBURY, Collection, below, bury, current, path_of, touch
+from calsync.store.places import BURY, HOME, Collection, below, bury, current, path_of, touch, unbury
 from calsync.store.principals import advance, lock_owner
 from calsync.store.rows import Item, properties
-from calsync.store.schema import body, card_field, dead_property, item, mount
-from calsync.store.statement import Prepared
+from calsync.store.schema import body, card_field, dead_property, item, mount, occurrence, tombstone
+from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
     from calsync.store.engine import Transaction
 
-_DELETE_ITEM: Final = Prepared(
+_DELETE_ITEMS: Final = Prepared(
     delete_from(item).where(
-        item.c.owner == bindparam("owner"), item.c.collection == bindparam("collection"), item.c.id == bindparam("id")
+        item.c.owner == bindparam("owner"),
+        item.c.collection == bindparam("collection"),
+        item.c.id.in_(each_id("items")),
     )
-)
-DELETE_BODY: Final = Prepared(
-    delete_from(body).where(body.c.owner == bindparam("owner"), body.c.item == bindparam("item"))
 )
 DELETE_FIELDS: Final = Prepared(
     delete_from(card_field).where(card_field.c.owner == bindparam("owner"), card_field.c.item == bindparam("item"))
 )
-_DELETE_PROPERTIES: Final = Prepared(
-    delete_from(dead_property).where(
-        dead_property.c.owner == bindparam("owner"), dead_property.c.item == bindparam("item")
-    )
-)
+
+
+def _of_items(table: Table) -> Prepared:
+    return Prepared(delete_from(table).where(table.c.owner == bindparam("owner"), table.c.item.in_(each_id("items"))))
+
+
+_DERIVED: Final = tuple(map(_of_items, (body, occurrence, card_field)))
+_DELETE_PROPERTIES: Final = _of_items(dead_property)
 _OTHERS: Final = Prepared(
     select(mount.c.principal, mount.c.parent, mount.c.name, mount.c.url).where(
         mount.c.owner == bindparam("owner"),
@@ -66,20 +69,27 @@ def remove_items(
     ids = [one.id for one in leaving]
     ends = list(zip(ids, range(last - len(leaving) + 1, last + 1), strict=True))
     history.keep(tx, collection, ends, now, reason, properties(tx, collection, ids))
-    for one in leaving:
-        if not tx.run(_DELETE_ITEM, owner=owner, collection=collection.id, id=one.id):
-            raise Absent(f"item {one.url}")
-    keys = [{"owner": owner, "item": id_} for id_ in ids]
-    for statement in (DELETE_BODY, occurrences.DELETE, DELETE_FIELDS, _DELETE_PROPERTIES):
-        tx.run_many(statement, keys)
+    given = json.dumps(ids)
+    if tx.run(_DELETE_ITEMS, owner=owner, collection=collection.id, items=given) < len(set(ids)):
+        raise Absent(f"item {leaving[0].url}{' or another one' * (len(ids) > 1)}")
+    clear(tx, owner, ids)
+    tx.run(_DELETE_PROPERTIES, owner=owner, items=given)
     graves = [
         {"owner": owner, "collection": collection.id, "href": one.href, "url": one.url, "seq": seq, "deleted": now}
         for seq, one in enumerate(leaving, last - len(leaving) + 1)
     ]
-    tx.run_many(UNBURY, graves)
-    tx.run_many(BURY, graves)
+    unbury(tx, owner, collection.id, [one.href for one in leaving])
+    tx.insert(BURY, tombstone, graves)
     size = sum(one.size for one in leaving)
     touch(tx, owner, collection.id, last, now, items=-len(leaving), octets=-size)
+
+
+def clear(tx: Transaction, owner: int, ids: Sequence[int]) -> None:
+    """Remove the octets of items, and the rows that are derived from them."""
+    if ids:
+        given = json.dumps(ids)
+        for statement in _DERIVED:
+            tx.run(statement, owner=owner, items=given)
 
 
 def remove_collection(tx: Transaction, collection: Collection) -> None:

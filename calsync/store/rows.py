@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 
+from calsync import tally
 from calsync.ical.vcard import fold
 from calsync.store.errors import Damaged
 from calsync.store.places import Collection
 from calsync.store.schema import LISTED, dead_property, item, mount
 from calsync.store.schema import body as body_table
 from calsync.store.statement import Prepared, each, each_id, sought
+from calsync.tally import families
 
 if TYPE_CHECKING:
     from calsync.store.engine import Transaction
@@ -249,6 +251,7 @@ def page_bodies(tx: Transaction, collection: Collection, ids: Sequence[int]) -> 
 def checked(item: Item | ItemRow, octets: bytes | None) -> bytes:
     """The octets, if they are those that were put. Raises `Damaged` for this one item otherwise."""
     if octets is None or not is_whole(octets, item.etag):
+        tally.add(families.DAMAGE)
         raise Damaged(f"store: item {item.url}: its stored octets are not those that were put (checksum {item.etag})")
     return octets
 

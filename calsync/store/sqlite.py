@@ -232,6 +232,9 @@ class Database:
 
     # --- the rest -----------------------------------------------------------------------------------------------------
 
+    def grown(self, rows: int) -> None:
+        """Plans come from a model of sizes (`calsync.store.plans`), not from what there is."""
+
     def backup(self, target: Path) -> None:
         """A consistent copy at `target`, mode 0600, while everybody goes on reading and writing."""
         try:

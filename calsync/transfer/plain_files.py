@@ -35,6 +35,9 @@ _PROPERTIES: Final = {
 }
 
 
+_Objects = tuple[list[SourceItem | Unreadable], dict[str, str]]
+
+
 @dataclass(slots=True)
 class _Group:
     """What will be one collection: all objects of `components` in `files`."""
@@ -116,8 +119,11 @@ def _collection(reader: _Reader, name: str, group: _Group, *, cards: bool) -> So
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
+    """`_kept`: the objects of the only file there is, which need not be cut twice: to be counted and to be taken."""
+
     path: Path
     stdin: bytes
+    _kept: list[_Objects] = field(default_factory=list)
 
     def files(self) -> list[Path]:
         if not self.path.is_dir():
@@ -133,8 +139,15 @@ class _Reader:
             return properties.get(D("displayname"), "imported")
         return file.stem
 
-    def objects(self, file: Path) -> tuple[list[SourceItem | Unreadable], dict[str, str]]:
+    def objects(self, file: Path) -> _Objects:
         """The objects of a file and what it says about the collection (property → text)."""
+        if self.path.is_dir():
+            return self._objects(file)
+        if not self._kept:
+            self._kept.append(self._objects(file))
+        return self._kept[0]
+
+    def _objects(self, file: Path) -> _Objects:
         place = "standard input" if file == STDIN else str(file)
         octets = self._read(file)
         modified = 0 if file == STDIN else int(file.stat().st_mtime)

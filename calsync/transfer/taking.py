@@ -28,7 +28,7 @@ from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceCollection, SourceItem, SourceUser, Unreadable
 from calsync.webdav.names import CR, C
 
-CHUNK: Final = 100  # items a transaction
+CHUNK: Final = 250  # items a transaction
 #: Whom the history names for it.
 ACTOR: Final = "calsync import"
 ENDINGS: Final = {"calendar": ".ics", "addressbook": ".vcf"}
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
+class Ready:
     """An item that passed the checks and wants to be written. `outcome`: what it will be."""
 
     place: str
@@ -46,6 +46,16 @@ class _Ready:
     object: ObjectResource
     outcome: Outcome
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stays:
+    """Why what is stored was not overwritten."""
+
+    reason: str
+
+
+Written = items.Item | items.LeftOut | Stays
 
 
 @dataclass(slots=True)
@@ -62,6 +72,7 @@ class Taking:
     progress: Progress = lambda _count: None
     each: Callable[[Result], None] = lambda _result: None
     keep: bool = False
+    actor: str = ACTOR
     _users: dict[int, str] = field(default_factory=dict)
 
     def user(self, source: SourceUser) -> None:
@@ -117,10 +128,14 @@ class Taking:
         missing = _missing(principal.properties if principal else {}, source.properties)
         if self.dry_run or (principal and not missing):
             return principal
-        with self.store.write() as tx:
-            tx.actor = ACTOR
-            principal = principals.find(tx, source.name) or principals.create(tx, source.name)
-            return principals.set_properties(tx, principal, missing) if missing else principal
+
+        def make() -> Principal:
+            with self.store.write() as tx:
+                tx.actor = self.actor
+                made = principals.find(tx, source.name) or principals.create(tx, source.name)
+                return principals.set_properties(tx, made, missing) if missing else made
+
+        return self.store.attempt(make)
 
     def _collection(self, principal: Principal, names: Sequence[str], source: SourceCollection) -> Collection | None:
         """The collection in the store, made or given its missing properties; None in a dry run that would make it."""
@@ -129,8 +144,18 @@ class Taking:
         missing = _missing(found.properties if found else {}, source.properties)
         if self.dry_run or (found and (not missing or found.kind != source.kind)):
             return found
+        return self.store.attempt(lambda: self._made(principal, names, source, found, missing))
+
+    def _made(
+        self,
+        principal: Principal,
+        names: Sequence[str],
+        source: SourceCollection,
+        found: Collection | None,
+        missing: Mapping[str, str | None],
+    ) -> Collection:
         with self.store.write() as tx:
-            tx.actor = ACTOR
+            tx.actor = self.actor
             if found is None:
                 parent = 0
                 for depth in range(1, len(names)):
@@ -159,7 +184,7 @@ class Taking:
             else:
                 wanted.append(item)
         etags = self._etags(collection, [item.href for item in wanted if item.href is not None])
-        ready: list[_Ready] = []
+        checked: list[tuple[SourceItem, ObjectResource, str]] = []
         lost: list[Refusal] = []
         for item in wanted:
             if item.href is not None and etags.get(item.href) == hashlib.sha256(item.octets).hexdigest():
@@ -172,7 +197,13 @@ class Taking:
                 condition = (CR if source.kind == "addressbook" else C)(error.condition)
                 lost.append(_refusal(target, item.href or "", item.place, str(error), item.octets, condition))
                 continue
-            ready += self._placed(collection, source, target, item, found, mended, etags, seen, lost)
+            checked.append((item, found, mended))
+        holders = self._holders(collection, [found.facts.uid for _, found, _ in checked])
+        ready = [
+            one
+            for item, found, mended in checked
+            for one in self._placed(collection, source, target, item, found, mended, etags, holders, seen, lost)
+        ]
         self._quarantine(principal, lost)
         if ready and not self.dry_run and collection is not None:
             self._write(principal, collection, target, ready)
@@ -189,14 +220,15 @@ class Taking:
         found: ObjectResource,
         mended: str,
         etags: Mapping[str, str],
+        holders: Mapping[str, tuple[str, str]],
         seen: dict[str, str],
         lost: list[Refusal],
-    ) -> Iterator[_Ready]:
+    ) -> Iterator[Ready]:
         """The href an item goes to, or the word that it need not or cannot go anywhere."""
         uid = found.facts.uid
-        holder, etag = self._holder(collection, uid)
+        holder, etag = holders.get(uid, ("", ""))
         other = seen.get(uid, holder) if uid else ""
-        href = item.href or other or href_for(uid or found.etag, ENDINGS[source.kind])
+        href = self.name_of(item, holder) or other or href_for(uid or found.etag, ENDINGS[source.kind])
 
         def refuse(reason: str) -> None:
             self._tell(Outcome.REFUSED, item.place, target + href, reason)
@@ -223,7 +255,11 @@ class Taking:
             return
         if newer:
             mended = ", ".join(filter(None, (mended, f"what was stored was newer: {newer}; --keep leaves it")))
-        yield _Ready(item.place, href, found, Outcome.REPLACED if there else Outcome.TAKEN, mended)
+        yield Ready(item.place, href, found, Outcome.REPLACED if there else Outcome.TAKEN, mended)
+
+    def name_of(self, item: SourceItem, holder: str) -> str | None:
+        """The name that an item must have; None: that of `holder`, which has its UID, or one after the UID."""
+        return item.href
 
     def _newer(self, collection: Collection | None, href: str, item: SourceItem) -> str:
         """Why what is stored is newer than the source, in words; empty where it is not."""
@@ -239,15 +275,20 @@ class Taking:
         """Keep what was refused; an administrator's import knows no bounds."""
         if self.dry_run or principal is None or not lost:
             return
-        with self.store.write() as tx:
-            tx.actor = ACTOR
-            for one in lost:
-                quarantine.keep(tx, principal.id, one, None)
+        owner = principal.id
+
+        def keep() -> None:
+            with self.store.write() as tx:
+                tx.actor = self.actor
+                for one in lost:
+                    quarantine.keep(tx, owner, one, None)
+
+        self.store.attempt(keep)
         self.report.quarantined[principal.name] += len(lost)
 
-    def _write(self, principal: Principal | None, collection: Collection, target: str, ready: Sequence[_Ready]) -> None:
+    def _write(self, principal: Principal | None, collection: Collection, target: str, ready: Sequence[Ready]) -> None:
         lost: list[Refusal] = []
-        written = self.store.attempt(lambda: self._put(collection, ready))
+        written = self.store.attempt(lambda: self.put(collection, ready))
         for entry, result in zip(ready, written, strict=True):
             if isinstance(result, UidConflict):
                 reason = f"its UID is that of {result.href}, another item"
@@ -256,13 +297,16 @@ class Taking:
                 lost.append(_refusal(target, entry.href, entry.place, reason, entry.object.octets, condition))
             elif isinstance(result, OverQuota):  # not to the quarantine: that would be a way around
                 self._tell(Outcome.REFUSED, entry.place, target + entry.href, str(result))
+            elif isinstance(result, Stays):
+                self._tell(Outcome.KEPT, entry.place, target + entry.href, result.reason)
             else:
                 self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
         self._quarantine(principal, lost)
 
-    def _put(self, collection: Collection, ready: Sequence[_Ready]) -> list[items.Item | items.LeftOut]:
+    def put(self, collection: Collection, ready: Sequence[Ready]) -> Sequence[Written]:
+        """Write a chunk, in one transaction; of each what became of it."""
         with self.store.write(alone=False) as tx:
-            tx.actor = ACTOR
+            tx.actor = self.actor
             return items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
 
     def _checked(
@@ -301,13 +345,15 @@ class Taking:
         with self.store.read() as tx:
             return {href: item.etag for href, item in items.named(tx, collection, hrefs).items()}
 
-    def _holder(self, collection: Collection | None, uid: str) -> tuple[str, str]:
-        """The href and etag of the item that holds a UID, or empty."""
-        if collection is None or not uid:
-            return "", ""
+    def _holders(self, collection: Collection | None, uids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """UID → the href and etag of the item that holds it."""
+        known = [uid for uid in uids if uid]
+        if collection is None or not known:
+            return {}
         with self.store.read() as tx:
-            item = items.by_uid(tx, collection, uid)
-        return (item.href, item.etag) if item else ("", "")
+            hrefs = items.uid_holders(tx, collection, known)
+            found = items.named(tx, collection, list(set(hrefs.values())))
+        return {uid: (href, found[href].etag) for uid, href in hrefs.items()}
 
     def _all_refused(
         self, source: SourceCollection, target: str, reason: str, principal: Principal | None = None

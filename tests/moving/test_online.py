@@ -49,14 +49,14 @@ def _fill(ask: Session) -> None:
     assert answer.status_code == 201, answer.text
 
 
-WAYS = [("sqlite", "sqlite"), ("sqlite", "postgresql"), ("postgresql", "sqlite")]
+WAYS = [("sqlite", "sqlite", 2), ("sqlite", "postgresql", 2), ("postgresql", "sqlite", 1)]
 
 
-@pytest.mark.parametrize(("here", "there"), WAYS, ids=lambda kind: kind[:2])
-def test_nobody_notices(here: str, there: str, place: Callable[[str, str], str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("here", "there", "workers"), WAYS, ids=lambda value: str(value)[:2])
+def test_nobody_notices(here: str, there: str, workers: int, place: Callable[[str, str], str], tmp_path: Path) -> None:
     old, new = place(here, "old"), place(there, "new")
     config = f"[storage]\nurl = {old}\n[rights]\ntype = owner_only\n"
-    with ServerProcess(tmp_path / "server", config_text=config) as server:
+    with ServerProcess(tmp_path / "server", args=("--workers", str(workers)), config_text=config) as server:
         writers, phones, asks = [], [], []
         for number, user in enumerate(("anna", "bert")):
             server.add_user(user, PASSWORD)

@@ -72,7 +72,7 @@ def later(tmp_path: Path) -> Chain:
     (folder / "versions" / "r9999_later.py").write_text(
         "import sqlalchemy as sa\n"
         "from alembic import op\n"
-        "revision, down_revision, branch_labels, depends_on = '9999', '0002', None, None\n"
+        "revision, down_revision, branch_labels, depends_on = '9999', '0003', None, None\n"
         "def upgrade():\n"
         "    op.add_column('item', sa.Column('extra', sa.Text()))\n"
     )
@@ -110,7 +110,7 @@ def test_a_migration_that_fails_leaves_the_store_as_it_was(store: Store, tmp_pat
 def test_a_newer_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "calsync.db"
     prepare(path, chain=later(tmp_path))
-    with pytest.raises(NewerSchema, match=r"newer calsync \(schema 9999, this one knows up to 0002\)"):
+    with pytest.raises(NewerSchema, match=r"newer calsync \(schema 9999, this one knows up to 0003\)"):
         Store.open(f"sqlite:///{path}")
 
 

@@ -39,4 +39,4 @@ class Chain:
         upgrade(config, self.head)
 
 
-CHAIN: Final = Chain(("0001", "0002"), Path(__file__).parent)
+CHAIN: Final = Chain(("0001", "0002", "0003"), Path(__file__).parent)

@@ -1,0 +1,449 @@
+BEGIN TRANSACTION;
+CREATE TABLE account (
+	id INTEGER NOT NULL, 
+	principal BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	name_key TEXT NOT NULL, 
+	password TEXT, 
+	email TEXT DEFAULT '' NOT NULL, 
+	displayname TEXT DEFAULT '' NOT NULL, 
+	role TEXT DEFAULT 'user' NOT NULL, 
+	disabled BIGINT DEFAULT '0' NOT NULL, 
+	generation BIGINT DEFAULT '1' NOT NULL, 
+	created BIGINT NOT NULL, 
+	CONSTRAINT account_key PRIMARY KEY (id)
+);
+INSERT INTO "account" VALUES(1,1,'Anna','anna','$argon2id$v=19$m=19456,t=2,p=1$1UTKbaozRxo0W7Wmb0JA1w$tRp1Rv/qvvUryzH/uVMbtqGpGH/n6IjlkKToGrh0fE8','','','user',0,1,1795428434);
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+INSERT INTO "alembic_version" VALUES('0003');
+CREATE TABLE audit (
+	id INTEGER NOT NULL, 
+	at BIGINT NOT NULL, 
+	action TEXT NOT NULL, 
+	account TEXT DEFAULT '' NOT NULL, 
+	actor TEXT DEFAULT '' NOT NULL, 
+	address TEXT DEFAULT '' NOT NULL, 
+	client TEXT DEFAULT '' NOT NULL, 
+	detail TEXT DEFAULT '{}' NOT NULL, 
+	CONSTRAINT audit_key PRIMARY KEY (id)
+);
+INSERT INTO "audit" VALUES(1,1795428434,'user-added','Anna','','','','{"role": "user"}');
+CREATE TABLE body (
+	owner BIGINT NOT NULL, 
+	item BIGINT NOT NULL, 
+	octets BLOB NOT NULL, 
+	spans BLOB NOT NULL, 
+	CONSTRAINT body_key PRIMARY KEY (owner, item)
+);
+INSERT INTO "body" VALUES(1,5,X'424547494E3A5643414C454E4441520D0A56455253494F4E3A322E300D0A50524F4449443A2D2F2F746573742F2F0D0A424547494E3A564556454E540D0A5549443A6F6E650D0A44545354414D503A3230323630313031543030303030305A0D0A445453544152543A3230323630333031543130303030305A0D0A4454454E443A3230323630333031543131303030305A0D0A454E443A564556454E540D0A454E443A5643414C454E4441520D0A',X'');
+INSERT INTO "body" VALUES(1,8,X'424547494E3A56434152440D0A56455253494F4E3A332E300D0A5549443A63310D0A464E3A52656EC3A9650D0A4E3A52656EC3A9653B3B3B3B0D0A454E443A56434152440D0A',X'');
+INSERT INTO "body" VALUES(1,10,X'424547494E3A5643414C454E4441520D0A56455253494F4E3A322E300D0A50524F4449443A2D2F2F746573742F2F0D0A424547494E3A564556454E540D0A5549443A74776F0D0A44545354414D503A3230323630313031543030303030305A0D0A445453544152543A3230323630313032543039303030305A0D0A4454454E443A3230323630313032543130303030305A0D0A5252554C453A465245513D5745454B4C590D0A454E443A564556454E540D0A454E443A5643414C454E4441520D0A',X'');
+CREATE TABLE card_field (
+	owner BIGINT NOT NULL, 
+	item BIGINT NOT NULL, 
+	place BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	value TEXT NOT NULL, 
+	CONSTRAINT card_field_key PRIMARY KEY (owner, item, place)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "card_field" VALUES(1,8,1,4,'FN','renée');
+INSERT INTO "card_field" VALUES(1,8,2,4,'N','renée;;;;');
+INSERT INTO "card_field" VALUES(1,8,0,4,'UID','c1');
+CREATE TABLE collection (
+	owner BIGINT NOT NULL, 
+	id BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	components TEXT NOT NULL, 
+	properties TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	horizon BIGINT NOT NULL, 
+	item_count BIGINT NOT NULL, 
+	octet_count BIGINT NOT NULL, 
+	created BIGINT NOT NULL, 
+	modified BIGINT NOT NULL, 
+	CONSTRAINT collection_key PRIMARY KEY (owner, id)
+);
+INSERT INTO "collection" VALUES(1,2,'calendar','','{"{DAV:}displayname": "Work"}',10,0,2,367,1795428434,1795428434);
+INSERT INTO "collection" VALUES(1,4,'addressbook','','{}',9,0,1,70,1795428434,1795428434);
+CREATE TABLE credential (
+	id TEXT NOT NULL, 
+	account BIGINT NOT NULL, 
+	kind TEXT DEFAULT 'app' NOT NULL, 
+	label TEXT NOT NULL, 
+	hash BLOB NOT NULL, 
+	scope TEXT NOT NULL, 
+	read_only BIGINT DEFAULT '0' NOT NULL, 
+	expires BIGINT, 
+	created BIGINT NOT NULL, 
+	last_used BIGINT, 
+	last_address TEXT DEFAULT '' NOT NULL, 
+	last_client TEXT DEFAULT '' NOT NULL, 
+	revoked BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT credential_key PRIMARY KEY (id)
+);
+INSERT INTO "credential" VALUES('text''s',7,'text''s','text''s',X'006F6374657473','text''s',7,7,7,7,'text''s','text''s',7);
+CREATE TABLE dead_property (
+	owner BIGINT NOT NULL, 
+	item BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	xml TEXT NOT NULL, 
+	CONSTRAINT dead_property_key PRIMARY KEY (owner, item, name)
+);
+INSERT INTO "dead_property" VALUES(1,8,'{urn:x}note','<note xmlns=''urn:x''>n</note>');
+CREATE TABLE external_identity (
+	issuer TEXT NOT NULL, 
+	subject TEXT NOT NULL, 
+	account BIGINT NOT NULL, 
+	created BIGINT NOT NULL, 
+	CONSTRAINT external_identity_key PRIMARY KEY (issuer, subject)
+);
+INSERT INTO "external_identity" VALUES('text''s','text''s',7,7);
+CREATE TABLE item (
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	id BIGINT NOT NULL, 
+	href TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	uid TEXT NOT NULL, 
+	uid_key TEXT NOT NULL, 
+	uid_length BIGINT NOT NULL, 
+	component TEXT NOT NULL, 
+	etag TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	first BIGINT NOT NULL, 
+	last BIGINT NOT NULL, 
+	span INTEGER, 
+	recurring BIGINT NOT NULL, 
+	floating BIGINT NOT NULL, 
+	busy TEXT DEFAULT '' NOT NULL, 
+	organizer TEXT DEFAULT '' NOT NULL, 
+	schedule_tag TEXT, 
+	content_type TEXT DEFAULT '' NOT NULL, 
+	seq BIGINT NOT NULL, 
+	created BIGINT NOT NULL, 
+	modified BIGINT NOT NULL, 
+	derived BIGINT NOT NULL, 
+	CONSTRAINT item_key PRIMARY KEY (owner, collection, id)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "item" VALUES(1,2,5,'one.ics','one.ics','one','one',3,'VEVENT','fb3443e92bdfaed7c124016c936742de28299ad5702bd4e280987f707a33fc45',174,1772359200,1772362800,0,0,0,'BUSY','',NULL,'',5,1795428434,1795428434,1);
+INSERT INTO "item" VALUES(1,2,10,'two.ics','two.ics','two','two',3,'VEVENT','ca7db516b19c06579a69c3b134a37b93156dc0c7c0e39abcb699a3dc0cbc2176',193,1767344400,4611686018427387904,6,1,0,'BUSY','',NULL,'',10,1795428434,1795428434,1);
+INSERT INTO "item" VALUES(1,4,8,'c1.vcf','c1.vcf','c1','c1',2,'VCARD','c7f736b86ebe85b36af063add6d0f4959a002f948669ab9612463e087de66f33',70,-4611686018427387904,4611686018427387904,NULL,0,0,'','',NULL,'',9,1795428434,1795428434,1);
+CREATE TABLE job (
+	id BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	payload TEXT NOT NULL, 
+	owner BIGINT NOT NULL, 
+	topic TEXT DEFAULT '' NOT NULL, 
+	number BIGINT DEFAULT '0' NOT NULL, 
+	created BIGINT NOT NULL, 
+	due BIGINT NOT NULL, 
+	attempts BIGINT DEFAULT '0' NOT NULL, 
+	dead BIGINT DEFAULT '0' NOT NULL, 
+	holder TEXT DEFAULT '' NOT NULL, 
+	held BIGINT DEFAULT '0' NOT NULL, 
+	error TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT job_key PRIMARY KEY (id)
+);
+INSERT INTO "job" VALUES(7,'text''s','text''s',7,'text''s',7,7,7,7,7,'text''s',7,'text''s');
+CREATE TABLE lease (
+	name TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
+	until BIGINT NOT NULL, 
+	done BIGINT DEFAULT '0' NOT NULL, 
+	CONSTRAINT lease_key PRIMARY KEY (name)
+);
+INSERT INTO "lease" VALUES('text''s','text''s',7,7);
+CREATE TABLE lock (
+	owner BIGINT NOT NULL, 
+	token TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	scope TEXT NOT NULL, 
+	depth TEXT NOT NULL, 
+	description TEXT NOT NULL, 
+	principal BIGINT NOT NULL, 
+	expires BIGINT NOT NULL, 
+	created BIGINT NOT NULL, 
+	CONSTRAINT lock_key PRIMARY KEY (owner, token)
+);
+INSERT INTO "lock" VALUES(7,'text''s','text''s','text''s','text''s','text''s',7,7,7);
+CREATE TABLE login_flow (
+	id BLOB NOT NULL, 
+	poll BLOB NOT NULL, 
+	created BIGINT NOT NULL, 
+	expires BIGINT NOT NULL, 
+	client TEXT DEFAULT '' NOT NULL, 
+	address TEXT DEFAULT '' NOT NULL, 
+	account BIGINT, 
+	generation BIGINT, 
+	granted TEXT, 
+	CONSTRAINT login_flow_key PRIMARY KEY (id)
+);
+INSERT INTO "login_flow" VALUES(X'006F6374657473',X'006F6374657473',7,7,'text''s','text''s',7,7,'text''s');
+CREATE TABLE membership (
+	account BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	source TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT membership_key PRIMARY KEY (account, name)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "membership" VALUES(7,'text''s','text''s');
+CREATE TABLE meta (
+	"key" TEXT NOT NULL, 
+	value BLOB NOT NULL, 
+	CONSTRAINT meta_key PRIMARY KEY ("key")
+);
+INSERT INTO "meta" VALUES('window',X'313732353233353230302031383830303634303030203120312030');
+INSERT INTO "meta" VALUES('counter:principal',X'31');
+INSERT INTO "meta" VALUES('secret:credential',X'50400517C3D596D652AF055702724AD5EC8E08AD323ECF76BA98903D601ED4EC');
+INSERT INTO "meta" VALUES('counter:account',X'31');
+CREATE TABLE mount (
+	principal BIGINT NOT NULL, 
+	parent BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	bound BIGINT NOT NULL, 
+	position BIGINT NOT NULL, 
+	displayname TEXT, 
+	color TEXT, 
+	CONSTRAINT mount_key PRIMARY KEY (principal, parent, name)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "mount" VALUES(1,0,'book','book',1,4,4,0,NULL,NULL);
+INSERT INTO "mount" VALUES(1,0,'work','work',1,2,2,0,NULL,NULL);
+CREATE TABLE occurrence (
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	bucket BIGINT NOT NULL, 
+	item BIGINT NOT NULL, 
+	packed BLOB NOT NULL, 
+	CONSTRAINT occurrence_key PRIMARY KEY (owner, collection, bucket, item)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "occurrence" VALUES(1,2,159,10,X'100E0000104988009083910010BE9A0090F8A300');
+INSERT INTO "occurrence" VALUES(1,2,160,10,X'100E00001073040090AD0D0010E8160090222000105D29009097320010D23B00900C450010474E009081570010BC600090F6690010317300906B7C0010A6850090E08E00101B98009055A100');
+INSERT INTO "occurrence" VALUES(1,2,161,10,X'100E000010D00100900A0B0010451400907F1D0010BA260090F42F00102F39009069420010A44B0090DE540010195E0090536700108E700090C8790010038300903D8C001078950090B29E0010EDA700');
+INSERT INTO "occurrence" VALUES(1,2,162,10,X'100E00009067080010A2110090DC1A001017240090512D00108C360090C63F0010014900903B520010765B0090B0640010EB6D009025770010608000909A890010D59200900F9C00104AA500');
+INSERT INTO "occurrence" VALUES(1,2,163,10,X'100E000090C4050010FF0E00903918001074210090AE2A0010E9330090233D00105E460090984F0010D35800900D620010486B009082740010BD7D0090F7860010329000906C990010A7A200');
+INSERT INTO "occurrence" VALUES(1,2,164,10,X'100E000090210300105C0C009096150010D11E00900B28001046310090803A0010BB430090F54C0010305600906A5F0010A5680090DF7100101A7B0090548400108F8D0090C996001004A000');
+INSERT INTO "occurrence" VALUES(1,2,165,10,X'100E0000907E000010B9090090F31200102E1C009068250010A32E0090DD37001018410090524A00108D530090C75C0010026600903C6F001077780090B1810010EC8A009026940010619D00909BA600');
+INSERT INTO "occurrence" VALUES(1,2,166,10,X'100E00001016070090501000108B190090C5220010002C00903A350010753E0090AF470010EA500090245A00105F630090996C0010D47500900E7F00104988009083910010BE9A0090F8A300');
+INSERT INTO "occurrence" VALUES(1,2,167,10,X'100E00001073040090AD0D0010E8160090222000105D29009097320010D23B00900C450010474E009081570010BC600090F6690010317300906B7C0010A6850090E08E00101B98009055A100');
+INSERT INTO "occurrence" VALUES(1,2,168,10,X'100E000010D00100900A0B0010451400907F1D0010BA260090F42F00102F39009069420010A44B0090DE540010195E0090536700108E700090C8790010038300903D8C001078950090B29E0010EDA700');
+INSERT INTO "occurrence" VALUES(1,2,169,10,X'100E00009067080010A2110090DC1A001017240090512D00108C360090C63F0010014900903B520010765B0090B0640010EB6D009025770010608000909A890010D59200900F9C00104AA500');
+CREATE TABLE principal (
+	id INTEGER NOT NULL, 
+	name TEXT NOT NULL, 
+	name_key TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	epoch TEXT NOT NULL, 
+	horizon BIGINT NOT NULL, 
+	properties TEXT NOT NULL, 
+	created BIGINT NOT NULL, 
+	modified BIGINT NOT NULL, 
+	CONSTRAINT principal_key PRIMARY KEY (id)
+);
+INSERT INTO "principal" VALUES(1,'Anna','anna','user',10,'19e3c08db501dae2',0,'{}',1795428434,1795428434);
+CREATE TABLE property_revision (
+	owner BIGINT NOT NULL, 
+	ended BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	properties TEXT NOT NULL, 
+	since BIGINT NOT NULL, 
+	until BIGINT NOT NULL, 
+	actor TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT property_revision_key PRIMARY KEY (owner, ended)
+);
+INSERT INTO "property_revision" VALUES(1,3,2,'{}',1795428434,1795428434,'');
+CREATE TABLE quarantine (
+	owner BIGINT NOT NULL, 
+	id BIGINT NOT NULL, 
+	digest TEXT NOT NULL, 
+	target TEXT NOT NULL, 
+	href TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	origin TEXT NOT NULL, 
+	condition TEXT DEFAULT '' NOT NULL, 
+	reason TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	received BIGINT NOT NULL, 
+	actor TEXT DEFAULT '' NOT NULL, 
+	octets BLOB NOT NULL, 
+	CONSTRAINT quarantine_key PRIMARY KEY (owner, id)
+);
+INSERT INTO "quarantine" VALUES(7,7,'text''s','text''s','text''s','text''s','text''s','text''s','text''s',7,7,'text''s',X'006F6374657473');
+CREATE TABLE quota (
+	principal BIGINT NOT NULL, 
+	octets BIGINT, 
+	items BIGINT, 
+	collections BIGINT, 
+	CONSTRAINT quota_key PRIMARY KEY (principal)
+);
+INSERT INTO "quota" VALUES(7,7,7,7);
+CREATE TABLE recovery_code (
+	account BIGINT NOT NULL, 
+	hash BLOB NOT NULL, 
+	CONSTRAINT recovery_code_key PRIMARY KEY (account, hash)
+);
+INSERT INTO "recovery_code" VALUES(7,X'006F6374657473');
+CREATE TABLE revision (
+	owner BIGINT NOT NULL, 
+	ended BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	item BIGINT NOT NULL, 
+	href TEXT NOT NULL, 
+	uid TEXT NOT NULL, 
+	component TEXT NOT NULL, 
+	etag TEXT NOT NULL, 
+	size BIGINT NOT NULL, 
+	content_type TEXT DEFAULT '' NOT NULL, 
+	properties TEXT DEFAULT '{}' NOT NULL, 
+	since BIGINT NOT NULL, 
+	until BIGINT NOT NULL, 
+	reason TEXT NOT NULL, 
+	actor TEXT DEFAULT '' NOT NULL, 
+	octets BLOB NOT NULL, 
+	CONSTRAINT revision_key PRIMARY KEY (owner, ended)
+);
+INSERT INTO "revision" VALUES(1,7,2,6,'three.ics','three','VEVENT','76f58dc13122d628284f27a7448ff5331dc6b010af5786a8bf198de847a6279d',176,'','{}',1795428434,1795428434,'deleted','',X'424547494E3A5643414C454E4441520D0A56455253494F4E3A322E300D0A50524F4449443A2D2F2F746573742F2F0D0A424547494E3A564556454E540D0A5549443A74687265650D0A44545354414D503A3230323630313031543030303030305A0D0A445453544152543A3230323630333031543130303030305A0D0A4454454E443A3230323630333031543131303030305A0D0A454E443A564556454E540D0A454E443A5643414C454E4441520D0A');
+CREATE TABLE second_factor (
+	account BIGINT NOT NULL, 
+	kind TEXT NOT NULL, 
+	secret BLOB NOT NULL, 
+	confirmed BIGINT DEFAULT '0' NOT NULL, 
+	last_step BIGINT DEFAULT '0' NOT NULL, 
+	failures BIGINT DEFAULT '0' NOT NULL, 
+	failed BIGINT DEFAULT '0' NOT NULL, 
+	created BIGINT NOT NULL, 
+	CONSTRAINT second_factor_key PRIMARY KEY (account)
+);
+INSERT INTO "second_factor" VALUES(7,'text''s',X'006F6374657473',7,7,7,7,7);
+CREATE TABLE share (
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	principal BIGINT NOT NULL, 
+	access TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	created BIGINT NOT NULL, 
+	modified BIGINT NOT NULL, 
+	CONSTRAINT share_key PRIMARY KEY (owner, collection, principal)
+);
+INSERT INTO "share" VALUES(7,7,7,'text''s','text''s',7,7);
+ANALYZE "sqlite_master";
+INSERT INTO "sqlite_stat1" VALUES('item','item','1000000 10000 1000 1');
+INSERT INTO "sqlite_stat1" VALUES('item','item_href','1000000 10000 1000 1');
+INSERT INTO "sqlite_stat1" VALUES('item','item_uid','1000000 10000 1 1');
+INSERT INTO "sqlite_stat1" VALUES('item','item_uid_length','1000000 10000 1000 300');
+INSERT INTO "sqlite_stat1" VALUES('item','item_time','1000000 10000 1000 900 200 1 1');
+INSERT INTO "sqlite_stat1" VALUES('item','item_delta','1000000 10000 1000 1 1 1 1 1 1 1 1 1');
+INSERT INTO "sqlite_stat1" VALUES('body','sqlite_autoindex_body_1','1000000 10000 1');
+INSERT INTO "sqlite_stat1" VALUES('tombstone','tombstone','100000 1000 100 1');
+INSERT INTO "sqlite_stat1" VALUES('tombstone','tombstone_delta','100000 1000 100 1 1');
+INSERT INTO "sqlite_stat1" VALUES('occurrence','occurrence','500000 5000 500 25 1');
+INSERT INTO "sqlite_stat1" VALUES('occurrence','occurrence_item','500000 5000 20 20 1');
+INSERT INTO "sqlite_stat1" VALUES('card_field','card_field','1000000 10000 10 1');
+INSERT INTO "sqlite_stat1" VALUES('card_field','card_field_value','1000000 10000 10000 1000 1 1');
+INSERT INTO "sqlite_stat1" VALUES('revision','sqlite_autoindex_revision_1','1000000 10000 1');
+INSERT INTO "sqlite_stat1" VALUES('revision','revision_place','1000000 10000 1000 3 1');
+INSERT INTO "sqlite_stat1" VALUES('revision','revision_item','1000000 10000 3');
+INSERT INTO "sqlite_stat1" VALUES('revision','revision_until','1000000 10000 1 1');
+INSERT INTO "sqlite_stat1" VALUES('dead_property','sqlite_autoindex_dead_property_1','10000 100 2 1');
+CREATE TABLE throttle (
+	"key" TEXT NOT NULL, 
+	failures BIGINT NOT NULL, 
+	last BIGINT NOT NULL, 
+	until BIGINT NOT NULL, 
+	CONSTRAINT throttle_key PRIMARY KEY ("key")
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "throttle" VALUES('text''s',7,7,7);
+CREATE TABLE tombstone (
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	href TEXT NOT NULL, 
+	url TEXT NOT NULL, 
+	seq BIGINT NOT NULL, 
+	deleted BIGINT NOT NULL, 
+	CONSTRAINT tombstone_key PRIMARY KEY (owner, collection, href)
+)
+ WITHOUT ROWID
+
+;
+INSERT INTO "tombstone" VALUES(1,2,'three.ics','three.ics',7,1795428434);
+CREATE TABLE trash (
+	owner BIGINT NOT NULL, 
+	collection BIGINT NOT NULL, 
+	parent BIGINT NOT NULL, 
+	name TEXT NOT NULL, 
+	path TEXT NOT NULL, 
+	root BIGINT DEFAULT '0' NOT NULL, 
+	deleted BIGINT NOT NULL, 
+	actor TEXT DEFAULT '' NOT NULL, 
+	CONSTRAINT trash_key PRIMARY KEY (owner, collection)
+);
+INSERT INTO "trash" VALUES(7,7,7,'text''s','text''s',7,7,'text''s');
+CREATE TABLE web_session (
+	id BLOB NOT NULL, 
+	account BIGINT NOT NULL, 
+	generation BIGINT NOT NULL, 
+	created BIGINT NOT NULL, 
+	expires BIGINT NOT NULL, 
+	last_used BIGINT NOT NULL, 
+	address TEXT DEFAULT '' NOT NULL, 
+	client TEXT DEFAULT '' NOT NULL, 
+	data TEXT DEFAULT '{}' NOT NULL, 
+	CONSTRAINT web_session_key PRIMARY KEY (id)
+);
+INSERT INTO "web_session" VALUES(X'006F6374657473',7,7,7,7,7,'text''s','text''s','text''s');
+CREATE UNIQUE INDEX principal_name ON principal (name_key);
+CREATE INDEX mount_collection ON mount (owner, collection);
+CREATE INDEX item_time ON item (owner, collection, component, span, first, last) WHERE span IS NOT NULL;
+CREATE UNIQUE INDEX item_href ON item (owner, collection, href);
+CREATE INDEX item_uid_length ON item (owner, collection, uid_length);
+CREATE INDEX item_uid ON item (owner, uid_key, collection);
+CREATE INDEX item_delta ON item (owner, collection, seq, id, url, etag, component, size, created, modified, content_type);
+CREATE INDEX tombstone_delta ON tombstone (owner, collection, seq, url);
+CREATE INDEX occurrence_item ON occurrence (owner, item);
+CREATE INDEX card_field_value ON card_field (owner, collection, name, value, item);
+CREATE INDEX lock_url ON lock (owner, url);
+CREATE INDEX share_principal ON share (principal);
+CREATE UNIQUE INDEX account_principal ON account (principal);
+CREATE UNIQUE INDEX account_name ON account (name_key);
+CREATE INDEX credential_account ON credential (account);
+CREATE INDEX revision_place ON revision (owner, collection, href, ended);
+CREATE INDEX revision_until ON revision (owner, until, size);
+CREATE INDEX revision_item ON revision (owner, item);
+CREATE INDEX property_revision_collection ON property_revision (owner, collection);
+CREATE INDEX quarantine_age ON quarantine (owner, received, id, size);
+CREATE UNIQUE INDEX quarantine_digest ON quarantine (owner, target, digest);
+CREATE INDEX membership_name ON membership (name);
+CREATE INDEX external_identity_account ON external_identity (account);
+CREATE INDEX web_session_account ON web_session (account);
+CREATE INDEX web_session_expires ON web_session (expires);
+CREATE UNIQUE INDEX login_flow_poll ON login_flow (poll);
+CREATE INDEX throttle_last ON throttle (last);
+CREATE INDEX audit_at ON audit (at);
+CREATE INDEX audit_account ON audit (account, at);
+CREATE INDEX job_topic ON job (owner, topic, number);
+CREATE INDEX job_due ON job (dead, due);
+COMMIT;
