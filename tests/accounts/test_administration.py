@@ -188,9 +188,21 @@ def test_an_option_that_cannot_be_is_named(options: dict[str, str], part: str) -
 
 
 def test_options_are_the_same_as_text_and_as_values() -> None:
-    texts = {"throttle": "no", "password_memory": "1024", "audit_days": "0", "dav_main_password": "no"}
-    values = {"throttle": False, "password_memory": 1024, "audit_days": 0, "dav_main_password": "no"}
-    assert Policy.read(texts.get) == Policy.read(values.get) == Policy("no", Parameters(1024), 300, 0, False)
+    texts = {
+        "throttle": "no",
+        "password_memory": "1024",
+        "password_passes": "3",
+        "audit_days": "0",
+        "dav_main_password": "no",
+    }
+    values = {
+        "throttle": False,
+        "password_memory": 1024,
+        "password_passes": 3,
+        "audit_days": 0,
+        "dav_main_password": "no",
+    }
+    assert Policy.read(texts.get) == Policy.read(values.get) == Policy("no", Parameters(1024, 3), 300, 0, False)
     assert Policy.read(lambda name: None) == Policy()
 
 

@@ -4,14 +4,27 @@ import pytest
 from argon2 import PasswordHasher
 
 from calsync.accounts import passwords
-from calsync.accounts.passwords import BadPassword, TooManyChecks
+from calsync.accounts.passwords import BadPassword, Parameters, TooManyChecks
+from calsync.options import schema
+
+REAL = Parameters()
+"""The cost that an administrator gets; what the other tests pay is in tests/conftest.py."""
 
 
 def test_the_hash_is_argon2id_and_holds_for_its_password_only() -> None:
-    stored = passwords.hashed("correct horse")
+    stored = passwords.hashed("correct horse", REAL)
     assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
     assert passwords.verify(stored, "correct horse")
     assert not passwords.verify(stored, "wrong horse")
+
+
+def test_what_is_configured_by_default_costs_that_much() -> None:
+    options = schema()["auth"]
+    assert {name: options[f"password_{name}"]["value"] for name in ("memory", "passes", "lanes")} == {
+        "memory": str(REAL.memory),
+        "passes": str(REAL.time),
+        "lanes": str(REAL.lanes),
+    }
 
 
 def test_two_hashes_of_one_password_differ() -> None:
@@ -44,7 +57,7 @@ def test_only_other_parameters_ask_for_a_new_hash() -> None:
 
 
 def test_a_flood_of_checks_is_turned_away_and_spends_no_more_memory() -> None:
-    stored = passwords.hashed("x")
+    stored = passwords.hashed("x", REAL)
     refused = []
 
     def check() -> None:

@@ -77,7 +77,7 @@ class World:
             shared().drop(self.url)
 
 
-@pytest.fixture(params=[1, 2, 3, "postgresql"])
+@pytest.fixture(params=[1, *(pytest.param(more, marks=pytest.mark.soak) for more in (2, 3)), "postgresql"])
 def seed(request: pytest.FixtureRequest) -> int | str:
     """What the writer does; with a word, on PostgreSQL."""
     seed: int | str = request.param
@@ -106,7 +106,7 @@ def spoil(database: Path) -> None:
         file.write(bytes(random.Random(5).randbytes(size - file.tell())))
 
 
-def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: int | str) -> None:
+def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World) -> None:
     journaled.writer.write(40)
     journaled.sync()
     made = journaled.backup()
@@ -114,10 +114,10 @@ def test_with_a_journal_a_lost_store_comes_back_whole(journaled: World, seed: in
         journaled.writer.write(25)
         journaled.sync()
     journaled.server.kill()
-    if seed == 2:
-        spoil(journaled.database)
-    else:
+    if journaled.url:
         journaled.lose()
+    else:
+        spoil(journaled.database)
     told = journaled.command("restore", str(made))
     assert "nothing that was acknowledged is missing" in told
     journaled.server.start()

@@ -11,6 +11,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,20 @@ def as_nobody() -> list[str]:
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 
 
+@cache
+def runs_as_nobody() -> bool:
+    """Whether calsync can be run by somebody to whom modes mean something."""
+    tried = [*as_nobody(), sys.executable, "-c", "import calsync.app"]
+    return (
+        shutil.which("setpriv") is not None and not subprocess.run(tried, check=False, capture_output=True).returncode
+    )
+
+
 @pytest.fixture
 def folder() -> Iterator[Path]:
     """A folder of which all that is above can be passed by anybody."""
-    if not os.geteuid():
-        tried = [*as_nobody(), sys.executable, "-c", "import calsync.app"]
-        if shutil.which("setpriv") is None or subprocess.run(tried, check=False, capture_output=True).returncode:
-            pytest.skip("root passes over the modes of files, and nobody else here can run calsync")
+    if not os.geteuid() and not runs_as_nobody():
+        pytest.skip("root passes over the modes of files, and nobody else here can run calsync")
     path = Path(tempfile.mkdtemp(prefix="calsync-read-only-"))
     path.chmod(0o755)
     yield path

@@ -20,7 +20,7 @@ from tests.server_process import ServerProcess
 from tests.soak.wire import Wire
 
 #: Under `make soak` more often.
-TIMES = 10 if os.environ.get("CALSYNC_SOAK_MINUTES") else 3
+TIMES = 10 if os.environ.get("CALSYNC_SOAK_MINUTES") else 2
 
 
 class Visitor(threading.Thread):
@@ -75,6 +75,7 @@ def visited(address: tuple[str, int]) -> Iterator[list[Visitor]]:
         visitor.start()
     try:
         yield visitors
+        until(lambda: all(visitor.counts["asked"] > 10 or visitor.errors for visitor in visitors))
     finally:
         for visitor in visitors:
             visitor.ended.set()
@@ -90,9 +91,9 @@ def test_workers_are_replaced_under_load(tmp_path: Path) -> None:
             for number in range(1, TIMES + 1):
                 os.kill(server.pid, signal.SIGUSR2)
                 until(lambda number=number: server.log().count("2 workers are new") == number, 90)  # type: ignore[misc]
-                if number % 3 == 0:
+                if number % 2 == 0:
                     server.reload()
-                    until(lambda number=number: server.log().count("INFO    reloading") >= number // 3, 30)  # type: ignore[misc]
+                    until(lambda number=number: server.log().count("INFO    reloading") >= number // 2, 30)  # type: ignore[misc]
                     time.sleep(0.5)
         until(lambda: len(workers(server)) == 2)
         assert not old & set(workers(server))

@@ -242,22 +242,22 @@ def test_hooks_are_told_of_each_change_whoever_dies(tmp_path: Path) -> None:
     told = tmp_path / "told"
     server = ServerProcess(
         tmp_path / "server",
-        args=("--workers", "3"),
+        args=("--workers", "2"),
         config_text="[auth]\ndelay = 0\n[hook]\ntype = slow_hook\n",
         env={"TOLD": str(told), "PYTHONPATH": f"{Path.cwd()}:{Path.cwd() / 'plugins'}:{tmp_path}"},
     )
     server.start(60)
     with server:
         server.add_user("anna", PASSWORD)
-        writers = [Writer(server, number) for number in range(4)]
+        writers = [Writer(server, number) for number in range(3)]
         for writer in writers:
             writer.start()
-        kills = 3
+        kills = 2
         for _ in range(kills):
             time.sleep(0.5)
             victim = workers(server)[0]
             os.kill(victim, signal.SIGKILL)
-            until(lambda victim=victim: len(workers(server)) == 3 and victim not in workers(server))  # type: ignore[misc]
+            until(lambda victim=victim: len(workers(server)) == 2 and victim not in workers(server))  # type: ignore[misc]
         for writer in writers:
             writer.ended.set()
             writer.join()

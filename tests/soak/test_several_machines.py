@@ -32,6 +32,7 @@ from tests.soak.wire import Later, Mirror, Patient, Wire
 
 AHEAD = 300
 HOME = "/anna/calendar/"
+NO_DELAY = "[auth]\ndelay = 0\n"
 FAST_CLOCK = f"import time\nreal = time.time\ntime.time = lambda: real() + {AHEAD}\n"
 LOCK = (
     '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype><owner>a</owner></lockinfo>'
@@ -70,7 +71,7 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
         paths = os.pathsep.join((str(tmp_path / "fast"), str(ROOT), str(ROOT / "plugins")))
         for name, port, env in (("one", ports[0], {}), ("two", ports[1], {"PYTHONPATH": paths})):
             args = ["--hosts", f"127.0.0.1:{port}"]
-            servers.append(ServerProcess(tmp_path / name, store=store, args=args, env=env))
+            servers.append(ServerProcess(tmp_path / name, store=store, args=args, env=env, config_text=NO_DELAY))
         servers[0].start()
         for user in ("anna", "bert"):
             servers[0].add_user(user, PASSWORD)

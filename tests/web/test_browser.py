@@ -12,10 +12,10 @@ import pyotp
 import pytest
 import requests
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
-from selenium.webdriver.support.expected_conditions import staleness_of
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.dav.conftest import event
@@ -71,12 +71,15 @@ class Browser:
         raise AssertionError(f"no button {press!r} in:\n{self.text}")
 
     def press(self, button: WebElement) -> None:
-        """Press what leads to another page, and wait until that is there."""
-        before = self.driver.find_element(By.TAG_NAME, "html")
+        """Press what leads to another page, and wait until that is there.
+
+        The page is asked and none of its elements: one that goes while it is looked at is an error of the driver.
+        """
+        self.driver.execute_script("window.isBefore = true")
         button.click()
-        wait = WebDriverWait(self.driver, 20)
-        wait.until(staleness_of(before))
-        wait.until(lambda driver: driver.execute_script("return document.readyState") == "complete")
+        wait = WebDriverWait(self.driver, 20, poll_frequency=0.05, ignored_exceptions=[WebDriverException])
+        there = "return !window.isBefore && document.readyState === 'complete'"
+        wait.until(lambda driver: driver.execute_script(there))
 
     def sign_out(self) -> None:
         self.press(self.driver.find_element(By.XPATH, "//button[text()='Sign out']"))
@@ -108,16 +111,29 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         yield process
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, server: ServerProcess) -> Iterator[Browser]:
+    """One browser for all: a start of it costs more than any of the tests."""
+    browser = Browser(tmp_path_factory.mktemp("browser"), server)
+    yield browser
+    browser.driver.quit()
+
+
 @pytest.fixture
-def browser(tmp_path: Path, server: ServerProcess) -> Iterator[Browser]:
+def browser(started: Browser, server: ServerProcess) -> Browser:
+    """With nobody signed in, and an account as it was made."""
     server.command("user", "remove", "anna", "--yes", "--purge")
     server.add_user("anna", PASSWORD)
-    browser = Browser(tmp_path, server)
-    try:
-        yield browser
-        assert browser.complaints() == []
-    finally:
-        browser.driver.quit()
+    started.driver.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    started.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    started.complaints()
+    return started
+
+
+@pytest.fixture(autouse=True)
+def complains_of_nothing(browser: Browser) -> Iterator[None]:
+    yield
+    assert browser.complaints() == []
 
 
 def dav(server: ServerProcess, password: str, method: str = "PROPFIND", path: str = "anna/", body: bytes = b"") -> int:

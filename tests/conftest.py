@@ -1,0 +1,53 @@
+"""For all tests: what would be paid thousands of times costs next to nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Final
+
+import pytest
+
+from calsync.accounts import passwords
+from tests.server_process import CHEAP_PASSWORDS
+
+# A process that keeps no bytecode compiles all of calsync at its start, a third more than it takes without.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Thousands of tests make accounts and log in; what that costs by default is tests/accounts/test_passwords.py's matter.
+os.environ.update(CHEAP_PASSWORDS)
+object.__setattr__(passwords.DEFAULT, "memory", int(CHEAP_PASSWORDS["CALSYNC_AUTH_PASSWORD_MEMORY"]))
+object.__setattr__(passwords.DEFAULT, "time", int(CHEAP_PASSWORDS["CALSYNC_AUTH_PASSWORD_PASSES"]))
+
+#: Files that take longest, so that none of them is what all wait for at the end (`make test` gives out whole files).
+LONGEST: Final = (
+    "recovery/test_restore.py",
+    "soak/test_several_machines.py",
+    "server/test_workers.py",
+    "moving/test_online.py",
+    "moving/test_move.py",
+    "dav/test_on_postgresql.py",
+    "server/test_restart.py",
+    "hostile/test_recurrence.py",
+    "clients/test_thunderbird.py",
+    "clients/test_vdirsyncer.py",
+    "faults/test_small_disk.py",
+    "server/test_read_only.py",
+    "moving/test_commands.py",
+    "clients/test_python_caldav.py",
+    "plugins/test_rights.py",
+    "soak/test_crash.py",
+    "web/test_browser.py",
+    "test_docs_run.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+
+    def place(item: pytest.Item) -> int:
+        return places.get(item.nodeid.partition("::")[0].removeprefix("tests/"), len(LONGEST))
+
+    items.sort(key=place)
