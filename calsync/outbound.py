@@ -12,14 +12,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 import requests.adapters
+import requests.auth
 
 from calsync import __version__
 
@@ -30,6 +34,7 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052 §2.1
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 _CHUNK: Final = 65536
+_CONNECT: Final = 20.0
 
 
 class OutboundError(RuntimeError):
@@ -38,6 +43,10 @@ class OutboundError(RuntimeError):
 
 class Refused(OutboundError):
     """The guard did not let the request out."""
+
+
+class Broken(OutboundError):
+    """The connection could not be made or broke off, or no answer came in time: later it may work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,51 +76,76 @@ class Guard:
     _agent: str = field(default=f"calsync/{__version__}", repr=False)
 
     def fetch(
-        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        *,
+        login: requests.auth.AuthBase | None = None,
+        kept: Connections | None = None,
+        follow: bool = True,
     ) -> Fetched:
-        """Ask `url`. Only GET and HEAD follow redirects. Raises `OutboundError`."""
+        """Ask `url`. Only GET and HEAD follow redirects, where they `follow` any. Raises `OutboundError`.
+
+        `login` answers what the server asks for (401); `kept`: connections that stay open for the next request.
+        """
         sent = {"User-Agent": self._agent, "Accept-Encoding": "identity", **(headers or {})}
         until = time.monotonic() + self.seconds
         for _ in range(self.redirects + 1):
-            fetched = self._once(method, url, sent, body, until)
+            fetched = self._once(method, url, sent, body, until, login, kept)
             target = fetched.headers.get("location", "")
-            if fetched.status not in _REDIRECTS or not target or method not in ("GET", "HEAD"):
+            if fetched.status not in _REDIRECTS or not target or not follow or method not in ("GET", "HEAD"):
                 return fetched
             before, url = url, urljoin(url, target)
             if _origin(before) != _origin(url):
                 # What was meant for one server is not for another.
+                login = None
                 sent = {name: value for name, value in sent.items() if name.lower() not in ("authorization", "cookie")}
         raise OutboundError(f"{url}: more than {self.redirects} redirects")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, until: float) -> Fetched:
+    def _once(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        until: float,
+        login: requests.auth.AuthBase | None = None,
+        kept: Connections | None = None,
+    ) -> Fetched:
         parts = _checked(url)
         failed: requests.RequestException | None = None
-        for address in self._addresses(parts, url):
+        kept = kept or Connections(keep=False)
+        for address in kept.address(_origin(url)) or self._addresses(parts, url):
             try:
-                with requests.Session() as session:
-                    session.trust_env = False  # no proxy, no .netrc
-                    session.verify = _authorities()
-                    session.mount(f"{parts.scheme}://", _Pinned(parts.hostname or "", address))
-                    with session.request(
+                with (
+                    kept.session(_origin(url), address) as session,
+                    session.request(
                         method,
                         url,
                         headers={**headers, "Host": parts.netloc},
                         data=body,
-                        timeout=max(0.1, until - time.monotonic()),
+                        auth=login,
+                        timeout=_limits(until - time.monotonic()),
                         allow_redirects=False,
                         stream=True,
-                    ) as response:
-                        return self._read(response, url, until)
+                    ) as response,
+                ):
+                    return self._read(response, url, until)
             except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
                 failed = error
             except requests.ConnectionError as error:
                 if body is not None:
-                    raise OutboundError(f"{url}: {_reason(error)}") from error  # it may have arrived
+                    raise Broken(f"{url}: {_reason(error)}") from error  # it may have arrived
                 failed = error
+            except (requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                raise Broken(f"{url}: {_reason(error)}") from error
             except requests.RequestException as error:
                 raise OutboundError(f"{url}: {_reason(error)}") from error
         assert failed is not None
-        raise OutboundError(f"{url}: {_reason(failed)}") from failed
+        kind = OutboundError if isinstance(failed, requests.exceptions.SSLError) else Broken
+        raise kind(f"{url}: {_reason(failed)}") from failed
 
     def _read(self, response: requests.Response, url: str, until: float) -> Fetched:
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -124,7 +158,7 @@ class Guard:
             if len(gathered) > self.octets:
                 raise OutboundError(f"{url}: the answer is larger than {self.octets} octets")
             if time.monotonic() > until:
-                raise OutboundError(f"{url}: no whole answer within {self.seconds:g} s")
+                raise Broken(f"{url}: no whole answer within {self.seconds:g} s")
         return Fetched(response.status_code, headers, bytes(gathered), url)
 
     def _addresses(self, parts: SplitResult, url: str) -> list[str]:
@@ -133,7 +167,8 @@ class Guard:
         try:
             found = socket.getaddrinfo(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise OutboundError(f"{url}: the name {host!r} cannot be resolved ({error})") from error
+            kind = Broken if getattr(error, "errno", 0) == socket.EAI_AGAIN else OutboundError
+            raise kind(f"{url}: the name {host!r} cannot be resolved ({error})") from error
         resolved = list(dict.fromkeys(str(entry[4][0]).partition("%")[0] for entry in found))
         allowed = [text for text in resolved if self._may_reach(host, ipaddress.ip_address(text))]
         if not allowed:
@@ -148,6 +183,61 @@ class Guard:
             return True
         real = _embedded(address)
         return is_public(real) or any(real in network for network in self.private if network.version == real.version)
+
+
+Origin = tuple[str, str | None, int | None]
+
+
+class _Own(threading.local):
+    """What a thread has open: origin → address and session."""
+
+    def __init__(self) -> None:
+        self.open: dict[Origin, tuple[str, requests.Session]] = {}
+
+
+class Connections:
+    """Connections that stay open between requests, of each thread its own; each goes to an address that was checked."""
+
+    def __init__(self, *, keep: bool = True) -> None:
+        self._keep = keep
+        self._own = _Own()
+        self._all: list[requests.Session] = []
+
+    def address(self, origin: Origin) -> list[str]:
+        """The address to which this thread has one; empty where it has none."""
+        found = self._own.open.get(origin)
+        return [found[0]] if found else []
+
+    @contextmanager
+    def session(self, origin: Origin, address: str) -> Iterator[requests.Session]:
+        """A session with one address of a server; what fails inside ends it."""
+        found = self._own.open.pop(origin, None)
+        session = found[1] if found is not None else _session(origin, address)
+        try:
+            yield session
+        except BaseException:
+            session.close()
+            raise
+        if self._keep:
+            self._own.open[origin] = address, session
+            if session not in self._all:
+                self._all.append(session)
+        else:
+            session.close()
+
+    def close(self) -> None:
+        """End them all; of all threads."""
+        for session in self._all:
+            session.close()
+
+
+def _session(origin: Origin, address: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # no proxy, no .netrc
+    session.verify = _authorities()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
+    session.mount(f"{origin[0]}://", _Pinned(origin[1] or "", address))
+    return session
 
 
 class _Pinned(requests.adapters.HTTPAdapter):
@@ -211,7 +301,12 @@ def _checked(url: str) -> SplitResult:
     return parts
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _limits(left: float) -> tuple[float, float]:
+    """Seconds for the connection and for each wait: a server may think for long, but is there at once or not."""
+    return max(0.1, min(left, _CONNECT)), max(0.1, left)
+
+
+def _origin(url: str) -> Origin:
     parts = _checked(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS[parts.scheme]
 
