@@ -32,6 +32,7 @@ from calsync.dav.filters.plan import (
     calendar_plan,
     card_plan,
 )
+from calsync.dav.filters.prefilter import Test, calendar_prefilter, card_prefilter
 from calsync.ical.budget import Purse
 from calsync.ical.lines import Component, ScanError, scan
 from calsync.store import items, queries
@@ -73,6 +74,7 @@ def calendar_search(
         calendar_plan(filter),
         lambda component: calendar.matches(component, filter, zone, purse.budget()),
         purse,
+        calendar_prefilter(filter),
         octets=octets,
     )
 
@@ -86,6 +88,7 @@ def card_search(
         card_plan(filter),
         lambda component: card.matches(component, filter),
         purse or Purse(),
+        card_prefilter(filter),
         octets=octets,
     )
 
@@ -111,6 +114,7 @@ class Search:
         plan: Plan,
         test: Callable[[Component], bool],
         purse: Purse,
+        may_match: Test | None = None,
         *,
         octets: bool = False,
     ) -> None:
@@ -119,6 +123,7 @@ class Search:
         self._plan = plan
         self._test = test
         self._purse = purse
+        self._may_match = may_match
         self._octets = octets
         self._after = 0
         self._held: list[Candidate] = []
@@ -165,7 +170,10 @@ class Search:
         """Damaged octets pass: the answer has to name them as such, never to leave them out (decision D8)."""
         begun = thread_time()
         try:
-            return any(self._test(root) for root in scan(items.checked(row, octets)).components)
+            whole = items.checked(row, octets)
+            if self._may_match is not None and not self._may_match(whole):
+                return False
+            return any(self._test(root) for root in scan(whole).components)
         except (Damaged, ScanError):
             return True
         finally:
