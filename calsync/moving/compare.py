@@ -19,7 +19,8 @@ from calsync.store.schema import body, collection, item, principal, tombstone
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Row, Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Row, Transaction
 
 #: Entries of the change log with which pages are still compared; beyond it they are followed first.
 _PENDING: Final = 1000

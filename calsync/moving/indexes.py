@@ -13,7 +13,7 @@ from calsync.moving.tables import TABLES
 from calsync.store import plans
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _KNOWN: Final = {
     "sqlite": "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL",

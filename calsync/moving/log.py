@@ -18,7 +18,8 @@ from calsync.moving.tables import TABLES, Key, Moved
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 _NAME: Final = "moving_change"
 _LOG: Final = Table(

@@ -19,9 +19,10 @@ from calsync.moving import compare, indexes, log
 from calsync.moving.state import COPYING, FOLLOWING, WHOLE, Arriving
 from calsync.moving.tables import OCTETS, TABLES, Key
 from calsync.store import meta, moved
-from calsync.store.engine import Row, Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Busy, StoreError
 from calsync.store.moved import Move
+from calsync.store.transaction import Row, Transaction
 
 #: Entries of the change log that are brought over at once, before the indexes are there.
 _CHUNK: Final = 5000

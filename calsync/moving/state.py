@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from calsync.store import meta, moved
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 #: Rows are copied; the indexes are there and the changes so far; nothing is missing.
 COPYING: Final = "copying"

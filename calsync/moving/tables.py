@@ -27,7 +27,7 @@ from calsync.store.schema import METADATA
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Row, Transaction
+    from calsync.store.transaction import Row, Transaction
 
 Key = tuple[Any, ...]
 

@@ -15,7 +15,7 @@ from calsync.store.schema import item, occurrence
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 # Longer ranges would touch most of a calendar.
 _LONG: Final = REACH[-1]

@@ -23,7 +23,7 @@ from calsync.store.schema import principal as principal_table
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _TOKEN: Final = re.compile(r"urn:calsync:sync:([0-9a-f]{16}):(0|[1-9][0-9]{0,18})(?:-([1-9][0-9]{0,18}))?", re.ASCII)
 

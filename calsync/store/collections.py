@@ -36,7 +36,7 @@ from calsync.store.schema import collection
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 __all__ = [
     "HOME",

@@ -45,7 +45,7 @@ from calsync.store.statement import Prepared
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _TO: Final = bindparam("to", type_=BigInteger)
 _INTO: Final = bindparam("into", type_=BigInteger)

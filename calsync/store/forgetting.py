@@ -18,7 +18,7 @@ from calsync.store.schema import property_revision, revision
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 #: Rows that a transaction removes at most, and octets, about: nobody is to wait for it.
 CHUNK: Final = 500

@@ -23,8 +23,8 @@ from calsync.store.schema import body, collection, item, property_revision, revi
 from calsync.store.statement import Prepared, each, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
     from calsync.store.places import Collection
+    from calsync.store.transaction import Transaction
 
 __all__ = [
     "CHANGED",

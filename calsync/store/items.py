@@ -52,7 +52,7 @@ from calsync.store.statement import Prepared
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 __all__ = [
     "ALL",

@@ -34,7 +34,8 @@ from calsync.store.entries import Census, Ended, Entry, Gone, decoded, encoded, 
 from calsync.store.errors import Full, StoreError
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 KEY: Final = "journal"
 SUFFIX: Final = ".journal"

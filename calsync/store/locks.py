@@ -20,7 +20,7 @@ from calsync.store.statement import Prepared, each
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

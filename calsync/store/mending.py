@@ -28,7 +28,8 @@ from calsync.store.verify import OF_COLLECTIONS, OF_ITEMS, Kind, Problem, belong
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 #: Whom the history names for it.
 ACTOR: Final = "calsync verify"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 
 from calsync.store.schema import meta
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _GET: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("key")))
 _SEVERAL: Final = Prepared(
@@ -20,10 +20,9 @@ _GET_HELD: Final = Prepared(select(meta.c.value).where(meta.c.key == bindparam("
 _SET: Final = Prepared(update(meta).where(meta.c.key == bindparam("of")).values(value=bindparam("to")))
 _DELETE: Final = Prepared(delete(meta).where(meta.c.key == bindparam("key")))
 _INSERT: Final = Prepared(insert(meta))
-_STARTING: Final = Prepared(
-    select(meta.c.key, meta.c.value).where(meta.c.key.startswith(bindparam("prefix"))).order_by(meta.c.key)
-)
-_DELETE_STARTING: Final = Prepared(delete(meta).where(meta.c.key.startswith(bindparam("prefix"))))
+_STARTS: Final = and_(meta.c.key >= bindparam("prefix"), meta.c.key < bindparam("beyond"))
+_STARTING: Final = Prepared(select(meta.c.key, meta.c.value).where(_STARTS).order_by(meta.c.key))
+_DELETE_STARTING: Final = Prepared(delete(meta).where(_STARTS))
 
 
 def get(tx: Transaction, key: str) -> bytes | None:
@@ -49,13 +48,18 @@ def remove(tx: Transaction, key: str) -> None:
 
 
 def starting(tx: Transaction, prefix: str) -> list[tuple[str, bytes]]:
-    """The keys that begin with `prefix` (without `%` and `_`), and their values."""
-    return [(key, bytes(value)) for key, value in tx.all(_STARTING, prefix=prefix)]
+    """The keys that begin with `prefix`, and their values."""
+    return [(key, bytes(value)) for key, value in tx.all(_STARTING, prefix=prefix, beyond=_beyond(prefix))]
 
 
 def remove_starting(tx: Transaction, prefix: str) -> None:
     """Forget them."""
-    tx.run(_DELETE_STARTING, prefix=prefix)
+    tx.run(_DELETE_STARTING, prefix=prefix, beyond=_beyond(prefix))
+
+
+def _beyond(prefix: str) -> str:
+    """The first text after all that begin with `prefix`."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def count(tx: Transaction, name: str) -> int:

@@ -17,7 +17,7 @@ from calsync.store import meta
 from calsync.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 MOVING: Final = "moving"
 MOVED: Final = "moved-to"

@@ -24,8 +24,8 @@ from calsync.store.schema import occurrence
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Row, Transaction
     from calsync.store.places import Collection
+    from calsync.store.transaction import Row, Transaction
 
 DAY: Final = 86_400
 #: Seconds of a bucket.

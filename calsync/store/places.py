@@ -20,7 +20,7 @@ from calsync.store.schema import collection, item, mount, principal, tombstone
 from calsync.store.statement import Prepared, each
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 #: The parent of what stands in the home itself.
 HOME: Final = 0

@@ -7,6 +7,7 @@ wants to go back afterwards.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -45,7 +46,8 @@ def prepare(path: Path, *, create: bool = True, chain: Chain = CHAIN) -> None:
     except sqlite3.Error as error:
         raise sqlite.failure(error, path) from error
     except OSError as error:
-        raise StoreError(f"store: {error.filename or path}: {error.strerror}") from error
+        hint = " (run it as the user who may write there, or chown the folder)" if error.errno == errno.EACCES else ""
+        raise StoreError(f"store: {error.filename or path}: {error.strerror}{hint}") from error
 
 
 def check(path: Path, chain: Chain = CHAIN) -> None:

@@ -37,7 +37,7 @@ from calsync.store.schema import (
 from calsync.store.statement import Prepared, each
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from calsync.store import forgetting, principals, trash
 from calsync.store.rows import ALL
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
     from calsync.store.places import Collection
+    from calsync.store.transaction import Transaction
 
 
 def used(tx: Transaction, owner: int) -> int:

@@ -20,7 +20,8 @@ from calsync.store.schema import quarantine
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)

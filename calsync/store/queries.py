@@ -16,7 +16,7 @@ from calsync.store.schema import LISTED, card_field, item, occurrence
 from calsync.store.statement import Prepared, each, locate
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Row, Transaction
+    from calsync.store.transaction import Row, Transaction
 
 #: How far a floating time may be from what it says when it is read as UTC, with a margin: seconds (decision D10).
 SLACK: Final = 26 * 3600

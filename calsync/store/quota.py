@@ -30,7 +30,8 @@ from calsync.store.schema import collection, mount, quota
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 
 class Amounts(NamedTuple):

@@ -32,8 +32,9 @@ from calsync.store.schema import body, card_field, collection, item, occurrence,
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
     from calsync.store.places import Collection
+    from calsync.store.transaction import Transaction
 
 _PAGE: Final = 50
 #: Octets of a page, about: what is read before anything is parsed.

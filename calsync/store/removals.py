@@ -19,7 +19,7 @@ from calsync.store.schema import body, card_field, dead_property, item, mount, o
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _DELETE_ITEMS: Final = Prepared(
     delete_from(item).where(

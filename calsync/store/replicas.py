@@ -27,7 +27,7 @@ from calsync.store.schema import principal
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Backend, Connection, Transaction
+    from calsync.store.transaction import Backend, Connection, Transaction
 
 logger = logging.getLogger("calsync.store")
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.ical.vcard import fold
 from calsync.store.errors import Damaged
 from calsync.store.places import Collection
 from calsync.store.schema import LISTED, dead_property, item, mount
 from calsync.store.schema import body as body_table
 from calsync.store.statement import Prepared, each, each_id, sought
-from calsync.tally import families
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 #: As great as any id or seq will ever be.
 ALL: Final = 2**62
@@ -139,9 +139,7 @@ _NAMED_BODIES: Final = Prepared(
 )
 _ROWS: Final = Prepared(
     select(*LISTED).where(_HERE, item.c.id.in_(each_id("items"))).order_by(item.c.id),
-    # That the index of syncs holds all of this makes a walk through a collection look cheap; a column that is not in
-    # it, in a condition that is always true, keeps each item a look-up.
-    postgresql=sought(LISTED, _HERE, item.c.uid_length >= 0, by=item.c.id, name="items", order=item.c.id),
+    postgresql=sought(LISTED, _HERE, by=item.c.id, name="items", order=item.c.id),
 )
 _BODIES: Final = Prepared(
     select(body_table.c.item, body_table.c.octets).where(
@@ -251,7 +249,7 @@ def page_bodies(tx: Transaction, collection: Collection, ids: Sequence[int]) -> 
 def checked(item: Item | ItemRow, octets: bytes | None) -> bytes:
     """The octets, if they are those that were put. Raises `Damaged` for this one item otherwise."""
     if octets is None or not is_whole(octets, item.etag):
-        tally.add(families.DAMAGE)
+        counters.add(families.DAMAGE)
         raise Damaged(f"store: item {item.url}: its stored octets are not those that were put (checksum {item.etag})")
     return octets
 

@@ -35,7 +35,7 @@ def _text(name: str, default: str | None = None) -> Column[Any]:
     return Column(name, Plain, nullable=False, server_default=default)
 
 
-meta: Final = Table("meta", METADATA, _key("key", Text), Column("value", LargeBinary, nullable=False))
+meta: Final = Table("meta", METADATA, _key("key", Plain), Column("value", LargeBinary, nullable=False))
 """Facts of the store itself: secrets, counters, the occurrence window."""
 
 principal: Final = Table(
@@ -132,7 +132,7 @@ Index(
     postgresql_where=item.c.span.is_not(None),
 )
 
-#: What a listing shows of an item; a sync reads it from the index alone.
+#: What a listing shows of an item; in SQLite a sync reads it from the index alone.
 LISTED: Final = (
     item.c.id,
     item.c.url,
@@ -147,9 +147,8 @@ LISTED: Final = (
 _DELTA: Final = (item.c.owner, item.c.collection, item.c.seq)
 _SHOWN: Final = tuple(column for column in LISTED if column is not item.c.seq)
 Index("item_delta", *_DELTA, *_SHOWN).ddl_if(dialect="sqlite")
-Index("item_delta_including", *_DELTA, postgresql_include=[column.name for column in _SHOWN]).ddl_if(
-    dialect="postgresql"
-)
+# In PostgreSQL all that would make the index ten times as large, and save a third of a microsecond an item.
+Index("item_changed", *_DELTA).ddl_if(dialect="postgresql")
 
 body: Final = Table(
     "body",

@@ -17,7 +17,7 @@ from calsync.store.schema import body, item, tombstone
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 _PAGE: Final = 50  # items a read; an item has up to some MiB
 

@@ -36,7 +36,8 @@ from calsync.store.statement import Prepared, each_id
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 Progress = Callable[[int], None]
 

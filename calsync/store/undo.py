@@ -21,8 +21,9 @@ from calsync.store.items import Item
 from calsync.store.rows import named, properties, uid_holders
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
     from calsync.store.places import Collection
+    from calsync.store.transaction import Transaction
 
 #: What is to be done with a name: put what was deleted since, put back what was changed, delete what came since.
 BACK: Final = "back"

@@ -35,8 +35,9 @@ from calsync.store.schema import (
 from calsync.store.statement import Prepared, each_id
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
     from calsync.store.principals import Principal
+    from calsync.store.transaction import Transaction
 
 _PAGE: Final = 200
 

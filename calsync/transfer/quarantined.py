@@ -16,7 +16,8 @@ from calsync.transfer.repair import completed
 from calsync.transfer.taking import ENDINGS
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 #: Whom the history names for it.
 ACTOR: Final = "calsync quarantine"

@@ -16,8 +16,8 @@ from calsync.store.errors import Damaged
 from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceError
 from calsync.transfer.writer import stored
-from calsync.webdav.names import C, D
-from calsync_storage.properties import text
+from calsync.webdav.names import C, D, to_human
+from calsync_storage.properties import to_radicale
 
 
 def write(store: Store, path: str, user: str, name: str, report: Report) -> None:
@@ -58,8 +58,9 @@ def _whole(store: Store, collection: Collection, path: str, report: Report) -> I
     objects = _objects(store, collection, path, report)
     if collection.kind == "addressbook":
         return join_cards(objects)
-    said = {key: text(key, collection.properties[key]) for key in _NAMES if key in collection.properties}
-    return join_calendar(objects, name=said.get(_NAMES[0]), description=said.get(_NAMES[1]))
+    named = {key: collection.properties[key] for key in _NAMES if key in collection.properties}
+    said = to_radicale(collection.kind, (), named)
+    return join_calendar(objects, name=said.get(to_human(_NAMES[0])), description=said.get(to_human(_NAMES[1])))
 
 
 _NAMES = (D("displayname"), C("calendar-description"))

@@ -24,7 +24,7 @@ from calsync.transfer.names import file_name, free
 from calsync.transfer.radicale_folder import PROPS, ROOT
 from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceError
-from calsync_storage.properties import to_radicale
+from calsync_storage.properties import illegible, to_radicale
 
 PAGE: Final = 200  # items a read
 
@@ -59,7 +59,7 @@ class Writing:
         place = root / name
         _make(place)
         if principal.properties:
-            _write_props(place, to_radicale("plain", (), principal.properties))
+            self._properties(place, f"/{principal.name}/", "plain", (), principal.properties)
         self._children(principal, 0, place, f"/{principal.name}/")
 
     def _children(self, principal: Principal, parent: int, place: Path, path: str) -> None:
@@ -74,9 +74,16 @@ class Writing:
                 self.report.notice(f"{path}{child.name}/: written as {name}, a name that Radicale serves")
             below = place / name
             _make(below)
-            _write_props(below, to_radicale(child.kind, child.components, child.properties))
+            self._properties(below, f"{path}{child.name}/", child.kind, child.components, child.properties)
             self._items(child, below, f"{path}{child.name}/")
             self._children(principal, child.id, below, f"{path}{child.name}/")
+
+    def _properties(
+        self, place: Path, path: str, kind: str, components: tuple[str, ...], properties: Mapping[str, str]
+    ) -> None:
+        for name in illegible(properties):
+            self.report.notice(f"{path}: its property {name} is damaged (not XML), and is left out of the plain files")
+        _write_props(place, to_radicale(kind, components, properties))
 
     def _items(self, collection: Collection, place: Path, path: str) -> None:
         # Names that Radicale would not show are few and change only here; all others stay and must not be met.

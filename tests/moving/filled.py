@@ -8,9 +8,10 @@ from sqlalchemy import BigInteger, Integer, LargeBinary, insert
 
 from calsync.moving.tables import TABLES
 from calsync.store import collections, items, principals
-from calsync.store.engine import Row, Store
+from calsync.store.engine import Store
 from calsync.store.schema import METADATA
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Row
 from tests.store.objects import event, recurring
 
 

@@ -13,10 +13,11 @@ from calsync.moving.mirror import Mirror, Round
 from calsync.moving.written import FILE
 from calsync.store import changes, collections, items, principals, trash
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.store.schema import body
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 from calsync.transfer.report import Report
 from calsync.transfer.writer import Writing
 from tests.moving.conftest import KINDS

@@ -218,7 +218,7 @@ def test_a_used_store_is_not_written_over(place: Place) -> None:
 
 def test_the_mark_leads_only_to_the_store_that_was_made(place: Place, tmp_path: object) -> None:
     """A new and empty store under the old address would let every phone delete what it has."""
-    from calsync.store.engine import path_of
+    from calsync.store.urls import path_of
 
     old, new = place("sqlite", "old"), place("sqlite", "new")
     filled(old)

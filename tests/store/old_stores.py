@@ -18,8 +18,9 @@ import psycopg
 
 from calsync.accounts.accounts import Accounts
 from calsync.store import collections, items, principals
-from calsync.store.engine import Store, path_of
+from calsync.store.engine import Store
 from calsync.store.migrations import CHAIN
+from calsync.store.urls import path_of
 from tests.moving import filled
 from tests.postgresql import Cluster, binary
 from tests.store.objects import card, event, recurring

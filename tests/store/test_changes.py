@@ -12,9 +12,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from calsync.store import changes, collections, items, principals
 from calsync.store.changes import SyncToken
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import UidConflict
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 from tests.store.objects import event
 
 EPOCH = "0123456789abcdef"

@@ -4,9 +4,10 @@ import pytest
 
 from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Absent, Exists
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 from tests.store.objects import card, event, recurring
 
 

@@ -15,11 +15,12 @@ from sqlalchemy import bindparam, insert, select
 
 from calsync.store import collections, items, meta, principals, sqlite
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Busy, Full, ReadOnly, StoreError
 from calsync.store.filelock import FileLock
 from calsync.store.schema import meta as meta_table
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 from tests.store.objects import event
 
 WRITE = Prepared(insert(meta_table))

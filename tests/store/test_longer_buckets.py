@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calsync.store import occurrences
-from calsync.store.migrations.versions.r0003_longer_buckets import _BUCKET, _together
+from calsync.store.migrations.versions.r0003_less_space import _BUCKET, _together
 from calsync.store.occurrences import BUCKET, Window
 
 WINDOW = Window(0, 4 * BUCKET, 1)

@@ -15,9 +15,10 @@ import pytest
 from calsync.accounts.accounts import Accounts
 from calsync.store import collections, items, meta, postgresql, principals
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Again, Busy, Full, ReadOnly, StoreError
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 from tests.dav.conftest import PASSWORD, Client, make_application
 from tests.dav.conftest import event as text
 from tests.postgresql import Cluster, required, shared

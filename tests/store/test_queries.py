@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from calsync.store import collections, items, occurrences, principals, queries
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.occurrences import BUCKET, DAY, Window
 from calsync.store.queries import SLACK
+from calsync.store.transaction import Transaction
 from tests.store.objects import card, event
 
 EVER = (-(2**40), 2**40)

@@ -181,7 +181,7 @@ CREATE TABLE public.membership (
 );
 
 CREATE TABLE public.meta (
-    key text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
     value bytea NOT NULL
 );
 
@@ -338,11 +338,11 @@ CREATE TABLE public.web_session (
 
 ALTER TABLE ONLY public.audit ALTER COLUMN id SET DEFAULT nextval('public.audit_id_seq'::regclass);
 
-INSERT INTO public.account VALUES (1, 1, 'Anna', 'anna', '$argon2id$v=19$m=19456,t=2,p=1$1DSY08R/Wqtz0oS+JP9gqQ$SyZTjuZuI+RYVcT9hBMWb1/CPFjWib9zgtQBTs1Cx/o', '', '', 'user', 0, 1, 1795428434);
+INSERT INTO public.account VALUES (1, 1, 'Anna', 'anna', '$argon2id$v=19$m=19456,t=2,p=1$ocLX4xAAtmprwXbRY+AQ3Q$MMsLen6M31ULIHXWUI4m/GmnA1eo0sU3UpfKjs/HyHs', '', '', 'user', 0, 1, 1795431960);
 
 INSERT INTO public.alembic_version VALUES ('0003');
 
-INSERT INTO public.audit VALUES (1, 1795428434, 'user-added', 'Anna', '', '', '', '{"role": "user"}');
+INSERT INTO public.audit VALUES (1, 1795431960, 'user-added', 'Anna', '', '', '', '{"role": "user"}');
 
 INSERT INTO public.body VALUES (1, 5, '\x424547494e3a5643414c454e4441520d0a56455253494f4e3a322e300d0a50524f4449443a2d2f2f746573742f2f0d0a424547494e3a564556454e540d0a5549443a6f6e650d0a44545354414d503a3230323630313031543030303030305a0d0a445453544152543a3230323630333031543130303030305a0d0a4454454e443a3230323630333031543131303030305a0d0a454e443a564556454e540d0a454e443a5643414c454e4441520d0a', '\x');
 INSERT INTO public.body VALUES (1, 8, '\x424547494e3a56434152440d0a56455253494f4e3a332e300d0a5549443a63310d0a464e3a52656ec3a9650d0a4e3a52656ec3a9653b3b3b3b0d0a454e443a56434152440d0a', '\x');
@@ -352,8 +352,8 @@ INSERT INTO public.card_field VALUES (1, 8, 0, 4, 'UID', 'c1');
 INSERT INTO public.card_field VALUES (1, 8, 1, 4, 'FN', 'renée');
 INSERT INTO public.card_field VALUES (1, 8, 2, 4, 'N', 'renée;;;;');
 
-INSERT INTO public.collection VALUES (1, 4, 'addressbook', '', '{}', 9, 0, 1, 70, 1795428434, 1795428434);
-INSERT INTO public.collection VALUES (1, 2, 'calendar', '', '{"{DAV:}displayname": "Work"}', 10, 0, 2, 367, 1795428434, 1795428434);
+INSERT INTO public.collection VALUES (1, 4, 'addressbook', '', '{}', 9, 0, 1, 70, 1795431960, 1795431960);
+INSERT INTO public.collection VALUES (1, 2, 'calendar', '', '{"{DAV:}displayname": "Work"}', 10, 0, 2, 367, 1795431960, 1795431960);
 
 INSERT INTO public.credential VALUES ('text''s', 7, 'text''s', 'text''s', '\x006f6374657473', 'text''s', 7, 7, 7, 7, 'text''s', 'text''s', 7);
 
@@ -361,9 +361,9 @@ INSERT INTO public.dead_property VALUES (1, 8, '{urn:x}note', '<note xmlns=''urn
 
 INSERT INTO public.external_identity VALUES ('text''s', 'text''s', 7, 7);
 
-INSERT INTO public.item VALUES (1, 2, 5, 'one.ics', 'one.ics', 'one', 'one', 3, 'VEVENT', 'fb3443e92bdfaed7c124016c936742de28299ad5702bd4e280987f707a33fc45', 174, 1772359200, 1772362800, 0, 0, 0, 'BUSY', '', NULL, '', 5, 1795428434, 1795428434, 1);
-INSERT INTO public.item VALUES (1, 4, 8, 'c1.vcf', 'c1.vcf', 'c1', 'c1', 2, 'VCARD', 'c7f736b86ebe85b36af063add6d0f4959a002f948669ab9612463e087de66f33', 70, -4611686018427387904, 4611686018427387904, NULL, 0, 0, '', '', NULL, '', 9, 1795428434, 1795428434, 1);
-INSERT INTO public.item VALUES (1, 2, 10, 'two.ics', 'two.ics', 'two', 'two', 3, 'VEVENT', 'ca7db516b19c06579a69c3b134a37b93156dc0c7c0e39abcb699a3dc0cbc2176', 193, 1767344400, 4611686018427387904, 6, 1, 0, 'BUSY', '', NULL, '', 10, 1795428434, 1795428434, 1);
+INSERT INTO public.item VALUES (1, 2, 5, 'one.ics', 'one.ics', 'one', 'one', 3, 'VEVENT', 'fb3443e92bdfaed7c124016c936742de28299ad5702bd4e280987f707a33fc45', 174, 1772359200, 1772362800, 0, 0, 0, 'BUSY', '', NULL, '', 5, 1795431960, 1795431960, 1);
+INSERT INTO public.item VALUES (1, 4, 8, 'c1.vcf', 'c1.vcf', 'c1', 'c1', 2, 'VCARD', 'c7f736b86ebe85b36af063add6d0f4959a002f948669ab9612463e087de66f33', 70, -4611686018427387904, 4611686018427387904, NULL, 0, 0, '', '', NULL, '', 9, 1795431960, 1795431960, 1);
+INSERT INTO public.item VALUES (1, 2, 10, 'two.ics', 'two.ics', 'two', 'two', 3, 'VEVENT', 'ca7db516b19c06579a69c3b134a37b93156dc0c7c0e39abcb699a3dc0cbc2176', 193, 1767344400, 4611686018427387904, 6, 1, 0, 'BUSY', '', NULL, '', 10, 1795431960, 1795431960, 1);
 
 INSERT INTO public.job VALUES (7, 'text''s', 'text''s', 7, 'text''s', 7, 7, 7, 7, 7, 'text''s', 7, 'text''s');
 
@@ -377,7 +377,7 @@ INSERT INTO public.membership VALUES (7, 'text''s', 'text''s');
 
 INSERT INTO public.meta VALUES ('window', '\x313732353233353230302031383830303634303030203120312030');
 INSERT INTO public.meta VALUES ('counter:principal', '\x31');
-INSERT INTO public.meta VALUES ('secret:credential', '\xbc88ef53450b238acb247d2ba20ef6ea17bfc71df9656d70c0b64d1004128881');
+INSERT INTO public.meta VALUES ('secret:credential', '\x7a297e3ad042e49b36fdae2ff787918169e9a6eabe3802bfe39728fa6c0656b1');
 INSERT INTO public.meta VALUES ('counter:account', '\x31');
 
 INSERT INTO public.mount VALUES (1, 0, 'work', 'work', 1, 2, 2, 0, NULL, NULL);
@@ -395,9 +395,9 @@ INSERT INTO public.occurrence VALUES (1, 2, 167, 10, '\x100e00001073040090ad0d00
 INSERT INTO public.occurrence VALUES (1, 2, 168, 10, '\x100e000010d00100900a0b0010451400907f1d0010ba260090f42f00102f39009069420010a44b0090de540010195e0090536700108e700090c8790010038300903d8c001078950090b29e0010eda700');
 INSERT INTO public.occurrence VALUES (1, 2, 169, 10, '\x100e00009067080010a2110090dc1a001017240090512d00108c360090c63f0010014900903b520010765b0090b0640010eb6d009025770010608000909a890010d59200900f9c00104aa500');
 
-INSERT INTO public.principal VALUES (1, 'Anna', 'anna', 'user', 10, '0437d4b71a9b700f', 0, '{}', 1795428434, 1795428434);
+INSERT INTO public.principal VALUES (1, 'Anna', 'anna', 'user', 10, 'aa085a6651a6ecfc', 0, '{}', 1795431960, 1795431960);
 
-INSERT INTO public.property_revision VALUES (1, 3, 2, '{}', 1795428434, 1795428434, '');
+INSERT INTO public.property_revision VALUES (1, 3, 2, '{}', 1795431960, 1795431960, '');
 
 INSERT INTO public.quarantine VALUES (7, 7, 'text''s', 'text''s', 'text''s', 'text''s', 'text''s', 'text''s', 'text''s', 7, 7, 'text''s', '\x006f6374657473');
 
@@ -405,7 +405,7 @@ INSERT INTO public.quota VALUES (7, 7, 7, 7);
 
 INSERT INTO public.recovery_code VALUES (7, '\x006f6374657473');
 
-INSERT INTO public.revision VALUES (1, 7, 2, 6, 'three.ics', 'three', 'VEVENT', '76f58dc13122d628284f27a7448ff5331dc6b010af5786a8bf198de847a6279d', 176, '', '{}', 1795428434, 1795428434, 'deleted', '', '\x424547494e3a5643414c454e4441520d0a56455253494f4e3a322e300d0a50524f4449443a2d2f2f746573742f2f0d0a424547494e3a564556454e540d0a5549443a74687265650d0a44545354414d503a3230323630313031543030303030305a0d0a445453544152543a3230323630333031543130303030305a0d0a4454454e443a3230323630333031543131303030305a0d0a454e443a564556454e540d0a454e443a5643414c454e4441520d0a');
+INSERT INTO public.revision VALUES (1, 7, 2, 6, 'three.ics', 'three', 'VEVENT', '76f58dc13122d628284f27a7448ff5331dc6b010af5786a8bf198de847a6279d', 176, '', '{}', 1795431960, 1795431960, 'deleted', '', '\x424547494e3a5643414c454e4441520d0a56455253494f4e3a322e300d0a50524f4449443a2d2f2f746573742f2f0d0a424547494e3a564556454e540d0a5549443a74687265650d0a44545354414d503a3230323630313031543030303030305a0d0a445453544152543a3230323630333031543130303030305a0d0a4454454e443a3230323630333031543131303030305a0d0a454e443a564556454e540d0a454e443a5643414c454e4441520d0a');
 
 INSERT INTO public.second_factor VALUES (7, 'text''s', '\x006f6374657473', 7, 7, 7, 7, 7);
 
@@ -413,7 +413,7 @@ INSERT INTO public.share VALUES (7, 7, 7, 'text''s', 'text''s', 7, 7);
 
 INSERT INTO public.throttle VALUES ('text''s', 7, 7, 7);
 
-INSERT INTO public.tombstone VALUES (1, 2, 'three.ics', 'three.ics', 7, 1795428434);
+INSERT INTO public.tombstone VALUES (1, 2, 'three.ics', 'three.ics', 7, 1795431960);
 
 INSERT INTO public.trash VALUES (7, 7, 7, 'text''s', 'text''s', 7, 7, 'text''s');
 
@@ -528,7 +528,7 @@ CREATE INDEX credential_account ON public.credential USING btree (account);
 
 CREATE INDEX external_identity_account ON public.external_identity USING btree (account);
 
-CREATE INDEX item_delta_including ON public.item USING btree (owner, collection, seq) INCLUDE (id, url, etag, component, size, created, modified, content_type);
+CREATE INDEX item_changed ON public.item USING btree (owner, collection, seq);
 
 CREATE UNIQUE INDEX item_href ON public.item USING btree (owner, collection, href);
 

@@ -13,7 +13,7 @@ CREATE TABLE account (
 	created BIGINT NOT NULL, 
 	CONSTRAINT account_key PRIMARY KEY (id)
 );
-INSERT INTO "account" VALUES(1,1,'Anna','anna','$argon2id$v=19$m=19456,t=2,p=1$1UTKbaozRxo0W7Wmb0JA1w$tRp1Rv/qvvUryzH/uVMbtqGpGH/n6IjlkKToGrh0fE8','','','user',0,1,1795428434);
+INSERT INTO "account" VALUES(1,1,'Anna','anna','$argon2id$v=19$m=19456,t=2,p=1$mk2vevK0dSKzBbGYZOa/bA$j8QX1kQwe6mH/X8odN1MWOJJZhx7BXbmu9xxwubvpqg','','','user',0,1,1795431960);
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -30,7 +30,7 @@ CREATE TABLE audit (
 	detail TEXT DEFAULT '{}' NOT NULL, 
 	CONSTRAINT audit_key PRIMARY KEY (id)
 );
-INSERT INTO "audit" VALUES(1,1795428434,'user-added','Anna','','','','{"role": "user"}');
+INSERT INTO "audit" VALUES(1,1795431960,'user-added','Anna','','','','{"role": "user"}');
 CREATE TABLE body (
 	owner BIGINT NOT NULL, 
 	item BIGINT NOT NULL, 
@@ -70,8 +70,8 @@ CREATE TABLE collection (
 	modified BIGINT NOT NULL, 
 	CONSTRAINT collection_key PRIMARY KEY (owner, id)
 );
-INSERT INTO "collection" VALUES(1,2,'calendar','','{"{DAV:}displayname": "Work"}',10,0,2,367,1795428434,1795428434);
-INSERT INTO "collection" VALUES(1,4,'addressbook','','{}',9,0,1,70,1795428434,1795428434);
+INSERT INTO "collection" VALUES(1,2,'calendar','','{"{DAV:}displayname": "Work"}',10,0,2,367,1795431960,1795431960);
+INSERT INTO "collection" VALUES(1,4,'addressbook','','{}',9,0,1,70,1795431960,1795431960);
 CREATE TABLE credential (
 	id TEXT NOT NULL, 
 	account BIGINT NOT NULL, 
@@ -135,9 +135,9 @@ CREATE TABLE item (
  WITHOUT ROWID
 
 ;
-INSERT INTO "item" VALUES(1,2,5,'one.ics','one.ics','one','one',3,'VEVENT','fb3443e92bdfaed7c124016c936742de28299ad5702bd4e280987f707a33fc45',174,1772359200,1772362800,0,0,0,'BUSY','',NULL,'',5,1795428434,1795428434,1);
-INSERT INTO "item" VALUES(1,2,10,'two.ics','two.ics','two','two',3,'VEVENT','ca7db516b19c06579a69c3b134a37b93156dc0c7c0e39abcb699a3dc0cbc2176',193,1767344400,4611686018427387904,6,1,0,'BUSY','',NULL,'',10,1795428434,1795428434,1);
-INSERT INTO "item" VALUES(1,4,8,'c1.vcf','c1.vcf','c1','c1',2,'VCARD','c7f736b86ebe85b36af063add6d0f4959a002f948669ab9612463e087de66f33',70,-4611686018427387904,4611686018427387904,NULL,0,0,'','',NULL,'',9,1795428434,1795428434,1);
+INSERT INTO "item" VALUES(1,2,5,'one.ics','one.ics','one','one',3,'VEVENT','fb3443e92bdfaed7c124016c936742de28299ad5702bd4e280987f707a33fc45',174,1772359200,1772362800,0,0,0,'BUSY','',NULL,'',5,1795431960,1795431960,1);
+INSERT INTO "item" VALUES(1,2,10,'two.ics','two.ics','two','two',3,'VEVENT','ca7db516b19c06579a69c3b134a37b93156dc0c7c0e39abcb699a3dc0cbc2176',193,1767344400,4611686018427387904,6,1,0,'BUSY','',NULL,'',10,1795431960,1795431960,1);
+INSERT INTO "item" VALUES(1,4,8,'c1.vcf','c1.vcf','c1','c1',2,'VCARD','c7f736b86ebe85b36af063add6d0f4959a002f948669ab9612463e087de66f33',70,-4611686018427387904,4611686018427387904,NULL,0,0,'','',NULL,'',9,1795431960,1795431960,1);
 CREATE TABLE job (
 	id BIGINT NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -206,7 +206,7 @@ CREATE TABLE meta (
 );
 INSERT INTO "meta" VALUES('window',X'313732353233353230302031383830303634303030203120312030');
 INSERT INTO "meta" VALUES('counter:principal',X'31');
-INSERT INTO "meta" VALUES('secret:credential',X'50400517C3D596D652AF055702724AD5EC8E08AD323ECF76BA98903D601ED4EC');
+INSERT INTO "meta" VALUES('secret:credential',X'6D28D833F9F64D61DDDBF9B4CE90166C7FE0995A1669B1419EC923409F5BD358');
 INSERT INTO "meta" VALUES('counter:account',X'31');
 CREATE TABLE mount (
 	principal BIGINT NOT NULL, 
@@ -261,7 +261,7 @@ CREATE TABLE principal (
 	modified BIGINT NOT NULL, 
 	CONSTRAINT principal_key PRIMARY KEY (id)
 );
-INSERT INTO "principal" VALUES(1,'Anna','anna','user',10,'19e3c08db501dae2',0,'{}',1795428434,1795428434);
+INSERT INTO "principal" VALUES(1,'Anna','anna','user',10,'2681908f501f697a',0,'{}',1795431960,1795431960);
 CREATE TABLE property_revision (
 	owner BIGINT NOT NULL, 
 	ended BIGINT NOT NULL, 
@@ -272,7 +272,7 @@ CREATE TABLE property_revision (
 	actor TEXT DEFAULT '' NOT NULL, 
 	CONSTRAINT property_revision_key PRIMARY KEY (owner, ended)
 );
-INSERT INTO "property_revision" VALUES(1,3,2,'{}',1795428434,1795428434,'');
+INSERT INTO "property_revision" VALUES(1,3,2,'{}',1795431960,1795431960,'');
 CREATE TABLE quarantine (
 	owner BIGINT NOT NULL, 
 	id BIGINT NOT NULL, 
@@ -323,7 +323,7 @@ CREATE TABLE revision (
 	octets BLOB NOT NULL, 
 	CONSTRAINT revision_key PRIMARY KEY (owner, ended)
 );
-INSERT INTO "revision" VALUES(1,7,2,6,'three.ics','three','VEVENT','76f58dc13122d628284f27a7448ff5331dc6b010af5786a8bf198de847a6279d',176,'','{}',1795428434,1795428434,'deleted','',X'424547494E3A5643414C454E4441520D0A56455253494F4E3A322E300D0A50524F4449443A2D2F2F746573742F2F0D0A424547494E3A564556454E540D0A5549443A74687265650D0A44545354414D503A3230323630313031543030303030305A0D0A445453544152543A3230323630333031543130303030305A0D0A4454454E443A3230323630333031543131303030305A0D0A454E443A564556454E540D0A454E443A5643414C454E4441520D0A');
+INSERT INTO "revision" VALUES(1,7,2,6,'three.ics','three','VEVENT','76f58dc13122d628284f27a7448ff5331dc6b010af5786a8bf198de847a6279d',176,'','{}',1795431960,1795431960,'deleted','',X'424547494E3A5643414C454E4441520D0A56455253494F4E3A322E300D0A50524F4449443A2D2F2F746573742F2F0D0A424547494E3A564556454E540D0A5549443A74687265650D0A44545354414D503A3230323630313031543030303030305A0D0A445453544152543A3230323630333031543130303030305A0D0A4454454E443A3230323630333031543131303030305A0D0A454E443A564556454E540D0A454E443A5643414C454E4441520D0A');
 CREATE TABLE second_factor (
 	account BIGINT NOT NULL, 
 	kind TEXT NOT NULL, 
@@ -389,7 +389,7 @@ CREATE TABLE tombstone (
  WITHOUT ROWID
 
 ;
-INSERT INTO "tombstone" VALUES(1,2,'three.ics','three.ics',7,1795428434);
+INSERT INTO "tombstone" VALUES(1,2,'three.ics','three.ics',7,1795431960);
 CREATE TABLE trash (
 	owner BIGINT NOT NULL, 
 	collection BIGINT NOT NULL, 
@@ -417,11 +417,11 @@ CREATE TABLE web_session (
 INSERT INTO "web_session" VALUES(X'006F6374657473',7,7,7,7,7,'text''s','text''s','text''s');
 CREATE UNIQUE INDEX principal_name ON principal (name_key);
 CREATE INDEX mount_collection ON mount (owner, collection);
+CREATE INDEX item_delta ON item (owner, collection, seq, id, url, etag, component, size, created, modified, content_type);
 CREATE INDEX item_time ON item (owner, collection, component, span, first, last) WHERE span IS NOT NULL;
 CREATE UNIQUE INDEX item_href ON item (owner, collection, href);
 CREATE INDEX item_uid_length ON item (owner, collection, uid_length);
 CREATE INDEX item_uid ON item (owner, uid_key, collection);
-CREATE INDEX item_delta ON item (owner, collection, seq, id, url, etag, component, size, created, modified, content_type);
 CREATE INDEX tombstone_delta ON tombstone (owner, collection, seq, url);
 CREATE INDEX occurrence_item ON occurrence (owner, item);
 CREATE INDEX card_field_value ON card_field (owner, collection, name, value, item);
@@ -430,20 +430,20 @@ CREATE INDEX share_principal ON share (principal);
 CREATE UNIQUE INDEX account_principal ON account (principal);
 CREATE UNIQUE INDEX account_name ON account (name_key);
 CREATE INDEX credential_account ON credential (account);
-CREATE INDEX revision_place ON revision (owner, collection, href, ended);
-CREATE INDEX revision_until ON revision (owner, until, size);
 CREATE INDEX revision_item ON revision (owner, item);
+CREATE INDEX revision_until ON revision (owner, until, size);
+CREATE INDEX revision_place ON revision (owner, collection, href, ended);
 CREATE INDEX property_revision_collection ON property_revision (owner, collection);
 CREATE INDEX quarantine_age ON quarantine (owner, received, id, size);
 CREATE UNIQUE INDEX quarantine_digest ON quarantine (owner, target, digest);
 CREATE INDEX membership_name ON membership (name);
 CREATE INDEX external_identity_account ON external_identity (account);
-CREATE INDEX web_session_account ON web_session (account);
 CREATE INDEX web_session_expires ON web_session (expires);
+CREATE INDEX web_session_account ON web_session (account);
 CREATE UNIQUE INDEX login_flow_poll ON login_flow (poll);
 CREATE INDEX throttle_last ON throttle (last);
 CREATE INDEX audit_at ON audit (at);
 CREATE INDEX audit_account ON audit (account, at);
-CREATE INDEX job_topic ON job (owner, topic, number);
 CREATE INDEX job_due ON job (dead, due);
+CREATE INDEX job_topic ON job (owner, topic, number);
 COMMIT;
