@@ -1,7 +1,7 @@
 """The configuration: Radicale's files and options, and calsync's (decision D4).
 
-Read in this order, the later wins: the defaults, the files, the environment (`calsync.environment`), what the caller
-overrides (the command line). The files are those named by `--config`, else by `CALSYNC_CONFIG`, else by
+Read in this order, the later wins: the defaults, the files, the environment (`calsync.config_environment`), what the
+caller overrides (the command line). The files are those named by `--config`, else by `CALSYNC_CONFIG`, else by
 `RADICALE_CONFIG`, else `/etc/calsync/config` and `~/.config/calsync/config` where they exist, each with `radicale`
 beside it before; several are joined by `:`, and one with a `?` before it may be missing.
 Radicale's own places (`/etc/radicale/config`) are not read unless named: calsync beside an installed Radicale must not
@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import configparser
 import difflib
+import importlib.util
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from calsync import environment, upstream
+from calsync import config_environment, upstream
 from calsync.options import PLUGINS, STOCK_FOLDER, STOCK_ROOT, Schema, data_folder, schema
 
 Values = dict[str, dict[str, str]]
@@ -72,9 +73,16 @@ class Fault:
     text: str
     stops: bool = True
 
+    @property
+    def where(self) -> str:
+        """The source, with the line in a file."""
+        place = self.source.where
+        line = line_of(Path(place), self.section, self.option) if self.source.kind == "file" else 0
+        return f"{place}:{line}" if line else place
+
     def __str__(self) -> str:
         named = f"[{self.section}] {self.option}".rstrip()
-        return f"config: {self.source.where}: {named}: {self.text}"
+        return f"config: {self.where}: {named}: {self.text}"
 
 
 def load(
@@ -85,7 +93,7 @@ def load(
     `paths` as for `--config`: files joined by `:`, or several of such; None: the environment's or the default ones.
     """
     sources = [Source("file", str(path), values) for path, values in map(read_file, named_files(paths))]
-    variables, wrong = environment.read(os.environ, known_options())
+    variables, wrong = config_environment.read(os.environ, known_options())
     if wrong:
         raise ConfigurationError(f"config: {wrong[0]}")
     sources += [*of_variables(variables), *of_command_line(overrides)]
@@ -104,7 +112,7 @@ def named_files(paths: str | Sequence[str] | None = None) -> list[str]:
     return list(filter(None, joined.split(os.pathsep)))
 
 
-def of_variables(variables: Sequence[environment.Variable]) -> list[Source]:
+def of_variables(variables: Sequence[config_environment.Variable]) -> list[Source]:
     """Each variable is a source of its own, so that each value's is known."""
     return [Source("environment", one.name, {one.section: {one.option: one.value}}) for one in variables]
 
@@ -141,6 +149,25 @@ def known_options() -> Schema:
     for section, options in PLUGINS.items():
         rules[section].update(options)
     return rules
+
+
+def unknown_types(configuration: upstream.Configuration) -> Iterator[tuple[str, str, str]]:
+    """Plugins that are none of Radicale's and cannot be found: section, option, what is to be said."""
+    for section, rules in schema().items():
+        if "internal" not in rules.get("type", {}):
+            continue
+        known = dict.fromkeys((*rules["type"]["internal"], f"calsync_{section}"))
+        for option in {"type", "backend"} & set(configuration.options(section)):
+            kind = configuration.get(section, option)
+            if isinstance(kind, str) and kind not in ("", "accounts", *known) and not _is_module(kind):
+                yield section, option, f"{kind!r} is no type, and no module of Python's{like(kind, known)}"
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def line_of(path: Path, section: str, option: str) -> int:
@@ -207,7 +234,7 @@ def read_file(text: str) -> tuple[Path, Values | None]:
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"config: {path}: not UTF-8 at octet {error.start}") from error
     except configparser.Error as error:
-        raise ConfigurationError(f"config: {path}: {' '.join(str(error).split())}") from error
+        raise ConfigurationError(f"config: {path}{_not_understood(error)}") from error
     return path, {section: dict(parser[section]) for section in parser.sections()}
 
 
@@ -229,7 +256,9 @@ def _faults(rules: Schema, source: Source, configuration: upstream.Configuration
             try:
                 _converted(rule["type"], text)
             except (ValueError, TypeError, KeyError) as error:
-                yield Fault(source, section, name, f"{text!r} cannot be used: {_reason(error)} ({rule['help']})")
+                reason = _reason(error)
+                told = reason if "(" in reason else f"{reason} ({rule['help']})"
+                yield Fault(source, section, name, f"{text!r} cannot be used: {told}")
 
 
 def _unknown(
@@ -303,6 +332,21 @@ def like(name: str, known: Mapping[str, object]) -> str:
     names = [entry for entry in known if not entry.startswith("_")]
     near = difflib.get_close_matches(name, names, 1)
     return f" (did you mean {near[0]}?)" if near else f" (there are: {', '.join(sorted(names)[:12])}…)"
+
+
+def _not_understood(error: configparser.Error) -> str:
+    """What configparser says, as `:LINE: …`."""
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        line = error.line.strip() if isinstance(error.line, str) else repr(error.line)
+        return f":{error.lineno}: {line!r} stands in no section (no section headers like [server] before it)"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f":{error.lineno}: [{error.section}] {error.option}: is there twice (leave one of them out)"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f":{error.lineno}: [{error.section}]: is there twice (make one of them)"
+    if isinstance(error, configparser.ParsingError) and error.errors:
+        number, line = error.errors[0]
+        return f":{number}: {line} is neither [section] nor option = value"
+    return f": {' '.join(str(error).split())}"
 
 
 def _no_stop(text: str) -> str:

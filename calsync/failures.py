@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.dav.incoming import over_quota
 from calsync.observe import Trace
 from calsync.store.disk import MEANINGS
 from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly, StoreError
-from calsync.tally import families
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, InternalServerError, ServiceUnavailable
 
@@ -26,7 +26,9 @@ def failure(error: Exception, trace: Trace) -> DavError:
     if isinstance(error, MemoryError):
         error = Busy("no memory left")
     if isinstance(error, StoreError):
-        tally.add(families.STORE_ERRORS, (next((word for kind, word in _KINDS if isinstance(error, kind)), "other"),))
+        counters.add(
+            families.STORE_ERRORS, (next((word for kind, word in _KINDS if isinstance(error, kind)), "other"),)
+        )
     if isinstance(error, Full):
         logger.error("%s the disk is full: %s", trace.id, error)
         return DavError(str(error), status=507)

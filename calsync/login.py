@@ -12,11 +12,11 @@ import random
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from calsync import tally, upstream
+from calsync import counters, upstream
 from calsync.accounts.accounts import BackendDown, Identity, Throttled, TooManyChecks
+from calsync.counters import families
 from calsync.observe import address_of
 from calsync.store.errors import StoreError
-from calsync.tally import families
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, ServiceUnavailable, Unauthorized
 
@@ -98,7 +98,7 @@ def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay:
 
 def log_failure(remote: str, name: str) -> None:
     """One line that fail2ban can read, the same for devices and for the sign-in page."""
-    tally.add(families.LOGINS, ("refused",))
+    counters.add(families.LOGINS, ("refused",))
     logger.warning("Failed login attempt from %s: %r", remote or "unknown", name[:_SHOWN])
 
 
@@ -108,7 +108,7 @@ def _checked(found: upstream.Login, name: str, remote: str, delay: float, *, bea
         raise Denied("wrong login or password", delay * (0.5 + random.random()), bearer=bearer)
     if "/" in found.user or found.user in (".", "..") or found.user.startswith("."):
         raise Denied(f"the name {found.user!r} cannot be part of a URL", delay)
-    tally.add(families.LOGINS, ("ok",))
+    counters.add(families.LOGINS, ("ok",))
     return found
 
 
@@ -123,14 +123,14 @@ def _told(ask: Callable[[], upstream.Login]) -> upstream.Login:
     try:
         return ask()
     except Throttled as error:
-        tally.add(families.LOGINS, ("throttled",))
+        counters.add(families.LOGINS, ("throttled",))
         raise Throttling(error.retry_after) from error
     except TooManyChecks as error:
-        tally.add(families.LOGINS, ("busy",))
+        counters.add(families.LOGINS, ("busy",))
         # Passwords are dear to check; a flood of wrong ones must not become a 401 for those who know theirs.
         raise ServiceUnavailable(str(error), headers={"Retry-After": "5"}) from error
     except (BackendDown, StoreError, OSError, RuntimeError) as error:
         # Radicale's own back ends raise RuntimeError where a server does not answer.
-        tally.add(families.LOGINS, ("down",))
+        counters.add(families.LOGINS, ("down",))
         logger.error("nobody can log in: %s", error)
         raise ServiceUnavailable("logins cannot be checked now", headers={"Retry-After": "30"}) from error

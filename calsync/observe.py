@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from calsync import agents
+from calsync import user_agents
+from calsync.counters.recent import Record
 from calsync.dav.request import Doing
 from calsync.metrics import requests
-from calsync.tally.recent import Seen
 from calsync.upstream import logger
 
 #: What of an address opens something to whoever has it: the tokens of Radicale's shares, links that let a device in.
@@ -106,7 +106,7 @@ class Trace:
                 _length(environ),
                 self.id,
                 self.user,
-                agents.kind_of(environ.get("HTTP_USER_AGENT", "")),
+                user_agents.kind_of(environ.get("HTTP_USER_AGENT", "")),
                 environ["REQUEST_METHOD"],
                 self.device,
                 address_of(environ),
@@ -118,7 +118,7 @@ class Trace:
         seconds = time.perf_counter() - self._started
         environ, counting, doing = self._environ, self._requests, self.doing
         if counting is not None:
-            method, agent = environ["REQUEST_METHOD"], agents.kind_of(environ.get("HTTP_USER_AGENT", ""))
+            method, agent = environ["REQUEST_METHOD"], user_agents.kind_of(environ.get("HTTP_USER_AGENT", ""))
             length = _length(environ)
             counting.end(method, doing.report, agent, self.status, seconds, doing.items, length, octets)
             if counting.recent is not None:
@@ -133,7 +133,7 @@ class Trace:
     def _log(self, seconds: float, octets: int) -> None:
         environ, doing = self._environ, self.doing
         agent = environ.get("HTTP_USER_AGENT", "")
-        seen = Seen(
+        record = Record(
             self._began,
             seconds,
             self.status,
@@ -143,7 +143,7 @@ class Trace:
             doing.report,
             self.id,
             self.user,
-            agents.kind_of(agent),
+            user_agents.kind_of(agent),
             environ["REQUEST_METHOD"],
             self.device,
             address_of(environ),
@@ -151,20 +151,20 @@ class Trace:
         )
         logger.info(
             "%s %s %s %s%s %r %d %s%d>%d B %.1f ms%s%s",
-            seen.id,
-            seen.address or "-",
-            seen.user or "-",
-            seen.method,
-            f" {seen.report}" if seen.report else "",
-            seen.path,
-            seen.status,
-            f"{seen.items} items " if seen.items else "",
-            seen.octets_in,
-            seen.octets_out,
+            record.id,
+            record.address or "-",
+            record.user or "-",
+            record.method,
+            f" {record.report}" if record.report else "",
+            record.path,
+            record.status,
+            f"{record.items} items " if record.items else "",
+            record.octets_in,
+            record.octets_out,
             seconds * 1000,
             f" {agent!r}" if agent else "",
             f" ({self.hint})" if self.hint else "",
-            extra={"calsync": (seen, agent, self.hint)},
+            extra={"calsync": (record, agent, self.hint)},
         )
 
 

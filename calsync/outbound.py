@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Final
@@ -35,6 +35,8 @@ _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _PORTS: Final = {"http": 80, "https": 443}
 _CHUNK: Final = 65536
 _CONNECT: Final = 20.0
+#: Seconds after which a connection is ended that time-outs should have ended.
+_GRACE: Final = 0.2
 
 
 class OutboundError(RuntimeError):
@@ -118,9 +120,11 @@ class Guard:
         failed: requests.RequestException | None = None
         kept = kept or Connections(keep=False)
         for address in kept.address(_origin(url)) or self._addresses(parts, url):
+            cut = _Cut(until - time.monotonic() + _GRACE)
             try:
                 with (
                     kept.session(_origin(url), address) as session,
+                    cut.of(session, url),
                     session.request(
                         method,
                         url,
@@ -132,17 +136,22 @@ class Guard:
                         stream=True,
                     ) as response,
                 ):
-                    return self._read(response, url, until)
-            except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-                failed = error
-            except requests.ConnectionError as error:
+                    fetched = self._read(response, url, until)
+                if cut.done:  # an end that looks like one may be ours
+                    raise Broken(f"{url}: no whole answer within {self.seconds:g} s")
+                return fetched
+            except (requests.RequestException, RecursionError) as error:
+                if cut.done or isinstance(error, RecursionError):  # urllib3-future calls itself for each 1xx
+                    raise Broken(f"{url}: no whole answer within {self.seconds:g} s") from error
+                if isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError):
+                    failed = error
+                    continue
+                if not isinstance(error, requests.ConnectionError):
+                    later = isinstance(error, requests.Timeout | requests.exceptions.ChunkedEncodingError)
+                    raise (Broken if later else OutboundError)(f"{url}: {_reason(error)}") from error
                 if body is not None:
                     raise Broken(f"{url}: {_reason(error)}") from error  # it may have arrived
                 failed = error
-            except (requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                raise Broken(f"{url}: {_reason(error)}") from error
-            except requests.RequestException as error:
-                raise OutboundError(f"{url}: {_reason(error)}") from error
         assert failed is not None
         kind = OutboundError if isinstance(failed, requests.exceptions.SSLError) else Broken
         raise kind(f"{url}: {_reason(failed)}") from failed
@@ -240,13 +249,62 @@ def _session(origin: Origin, address: str) -> requests.Session:
     return session
 
 
+class _Cut:
+    """Ends a connection after so many seconds, whatever goes on: a time-out counts from the last octet, so a server
+    that sends one now and then, or `100 Continue` without end, is never too slow for it."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.done = False
+
+    @contextmanager
+    def of(self, session: requests.Session, url: str) -> Iterator[None]:
+        """While the block runs."""
+        adapter = session.get_adapter(url)
+        assert isinstance(adapter, _Pinned)
+        timer = threading.Timer(max(0.0, self._seconds), self._end, (adapter,))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _end(self, adapter: _Pinned) -> None:
+        self.done = True
+        adapter.end()
+
+
 class _Pinned(requests.adapters.HTTPAdapter):
     """Connects to `address`, and still speaks to `host`: its certificate, its name in TLS."""
 
     def __init__(self, host: str, address: str) -> None:
         self._host = host
         self._address = address
+        self._socket: socket.socket | None = None
         super().__init__(max_retries=0)
+
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
+        if "ConnectionCls" not in vars(pool):
+            pool.ConnectionCls = self._remembered(pool.ConnectionCls)
+        return pool
+
+    def _remembered(self, kind: Any) -> Any:
+        adapter = self
+
+        class Remembered(kind):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                adapter._socket = self.sock
+
+        return Remembered
+
+    def end(self) -> None:
+        """End the connection under whoever waits at it."""
+        if self._socket is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)  # not TLS's own, which is no other thread's
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         parts: Any = super().build_connection_pool_key_attributes(request, verify, cert)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from calsync import compress, tally
+from calsync import compress, counters
+from calsync.counters import families
 from calsync.dav.request import Response
 from calsync.observe import Trace
-from calsync.tally import families
 from calsync.upstream import logger
 
 
@@ -60,11 +60,11 @@ def counted(chunks: Iterable[bytes], trace: Trace) -> Iterator[bytes]:
             yield chunk
     except GeneratorExit:
         trace.hint = "the client went away"
-        tally.add(families.BROKEN_OFF, ("client",))
+        counters.add(families.BROKEN_OFF, ("client",))
         raise
     except Exception:
         trace.hint = "broken off"
-        tally.add(families.BROKEN_OFF, ("server",))
+        counters.add(families.BROKEN_OFF, ("server",))
         logger.exception("%s the answer broke off after %d octets", trace.id, octets)
         raise
     finally:

@@ -10,8 +10,9 @@ from typing import Any
 
 import psycopg
 
-from calsync.store.engine import Store, path_of
+from calsync.store.engine import Store
 from calsync.store.schema import METADATA
+from calsync.store.urls import path_of
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,10 @@ def test_options_of_plugins_and_free_sections_are_taken(tmp_path: Path) -> None:
         ("[calsync]\ndirectory = friends\n", r"\[calsync\] directory: 'friends' .*none of self, groups, all"),
         ("[calsync]\ntrusted_proxies = 10.0.0.1/8\n", r"\[calsync\] trusted_proxies: '10.0.0.1/8' .*has host bits set"),
         ("[server]\n_internal_server = True\n", r"\[server\] _internal_server: no such option"),
-        ("timeout = 3\n", r"no section headers"),
+        ("timeout = 3\n", r":1: 'timeout = 3' stands in no section"),
+        ("[server]\nssl = yes\nssl = no\n", r":3: \[server\] ssl: is there twice"),
+        ("[server]\nssl = yes\n\n[server]\n", r":4: \[server\]: is there twice"),
+        ("[server]\nssl\n", r":2: 'ssl\\n' is neither \[section\] nor option = value"),
     ],
 )
 def test_what_is_wrong_is_told(tmp_path: Path, text: str, message: str) -> None:

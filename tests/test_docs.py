@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 
 from calsync import __version__, options
 from calsync.cli import main
+from calsync.counters import families
 from calsync.store.migrations import CHAIN
-from calsync.tally import families
 from tests import test_rfc
 from tests.pages import PAGES, ROOT, UNITS, blocks, children, commands, every_command, parser, spans
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import socket
 import ssl
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calsync.outbound import Guard, OutboundError, Refused, guard_for, is_public
+from calsync.outbound import Broken, Guard, OutboundError, Refused, guard_for, is_public
 
 CERTIFICATES = Path(__file__).parent / "server" / "certificates"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -133,6 +134,40 @@ def test_size_and_time_are_bounded(port: int) -> None:
         Guard(LOOPBACK, seconds=0.3).fetch("GET", f"http://127.0.0.1:{port}/slow")
     with pytest.raises(OutboundError, match="compressed"):
         OPEN.fetch("GET", f"http://127.0.0.1:{port}/bomb")
+
+
+DRIPPED = {
+    "a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+    "a head": (b"HTTP/1.1 200 OK\r\n", b"A"),
+    "a body without an end": (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", DRIPPED)
+def test_a_server_that_sends_a_little_all_the_time_is_given_up(what: str) -> None:
+    """A time-out counts from the last octet."""
+    begin, again = DRIPPED[what]
+    over = threading.Event()
+
+    def drip() -> None:
+        taken, _ = listening.accept()
+        with taken, contextlib.suppress(OSError):
+            taken.recv(65536)
+            taken.sendall(begin)
+            while not over.wait(0.05):
+                taken.sendall(again)
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip)
+        thread.start()
+        try:
+            with pytest.raises(Broken, match="within"):
+                Guard(LOOPBACK, seconds=0.3).fetch("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/")
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from calsync import tally
+from calsync import counters
 from calsync.accounts import administration, groups, passwords, rows, tokens
 from calsync.accounts.administration import (
     AccountExists,
@@ -23,10 +23,11 @@ from calsync.accounts.policy import Policy
 from calsync.accounts.rows import Account, Token
 from calsync.accounts.throttle import Throttle, Throttled
 from calsync.accounts.uses import Uses
+from calsync.counters import families
 from calsync.store import clock
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
-from calsync.tally import families
+from calsync.store.transaction import Transaction
 
 _log: Final = logging.getLogger("calsync.accounts")
 
@@ -83,7 +84,7 @@ class Accounts(Administration):
             self._credentials.forget(key)
             verified = None
         if verified is not None:
-            tally.add(families.LOGINS_REMEMBERED)
+            counters.add(families.LOGINS_REMEMBERED)
         else:
             verified = self._verified(login, password, address, now)
             if verified is None:

@@ -13,7 +13,8 @@ from calsync.accounts.policy import Policy
 from calsync.accounts.rows import Account, Token
 from calsync.accounts.scopes import ALL, Scope
 from calsync.store import meta, principals
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 
 #: `admin` may see to other accounts; `guest` has no home, only what others share.
 ROLES: Final = ("admin", "user", "guest")

@@ -19,7 +19,7 @@ from calsync.store.schema import audit
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 
 class Entry(NamedTuple):

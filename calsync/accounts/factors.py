@@ -18,9 +18,10 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from calsync.accounts import rows
 from calsync.accounts.throttle import Throttled
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.schema import recovery_code, second_factor
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 #: RFC 6238 §4.1, §5.2: seconds a code lasts, and how many steps a clock may be off.
 STEP: Final = 30

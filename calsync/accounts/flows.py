@@ -23,9 +23,10 @@ from sqlalchemy import bindparam, delete, insert, null, select, update
 
 from calsync.accounts.throttle import network
 from calsync.store import clock
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.schema import account, login_flow
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 #: Seconds that an app waits.
 LASTS: Final = 20 * 60

@@ -14,7 +14,7 @@ from calsync.accounts import audit, rows
 
 if TYPE_CHECKING:
     from calsync.accounts.rows import Account
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 MAX_LENGTH: Final = 128
 

@@ -13,9 +13,9 @@ from typing import Final
 
 from calsync.store import collections
 from calsync.store.collections import HOME, Collection
-from calsync.store.engine import Transaction
 from calsync.store.errors import OverQuota
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 from calsync.webdav.multistatus import escape
 from calsync.webdav.names import D
 

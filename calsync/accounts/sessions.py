@@ -18,10 +18,11 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from calsync.store import clock
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.store.schema import account, web_session
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 #: Seconds that a session may lie unused, and that it lasts at most.
 IDLE: Final = 86_400

@@ -29,11 +29,12 @@ from sqlalchemy import bindparam, delete, insert, select, update
 
 from calsync.accounts import audit
 from calsync.store import clock
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.store.names import folded
 from calsync.store.schema import throttle
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 #: Failures that cost no wait: of a pair, of a pair that has come in lately, of an address.
 FREE: Final = {"pair": 5, "known": 10, "address": 20}

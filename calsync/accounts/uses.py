@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 
 from calsync.accounts import audit, rows, throttle
 from calsync.accounts.credentials import Identity
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
+from calsync.store.transaction import Transaction
 
 #: Seconds between two writes about the same credential from the same address.
 INTERVAL: Final = 300

@@ -97,7 +97,8 @@ def _make(args: argparse.Namespace, folder: Path) -> int:
     else:
         for text in made.notices:
             print(text)
-        print(f"calsync: backup: {made.folder}: {len(manifest.principals)} users, {manifest.items} items, checked")
+        users = f"{len(manifest.principals)} user{'' if len(manifest.principals) == 1 else 's'}"
+        print(f"calsync: backup: {made.folder}: {users}, {manifest.items} items, checked")
         for path in removed:
             print(f"calsync: backup: removed {path}")
     for text in manifest.damaged:

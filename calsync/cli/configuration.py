@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from calsync import config, examination, upstream
+from calsync import config, config_check, upstream
 from calsync.options import PLUGINS, SECRETS, schema
 
 #: A password within a URL: before the host, or as a parameter.
@@ -39,13 +39,22 @@ class Value:
         """The text without what is nobody's business."""
         if secrets or not self.secret:
             return self.text
-        hidden = without_password(self.text)
+        hidden = self.text if (self.section, self.option) in SECRETS else without_password(self.text)
         return hidden if hidden != self.text else _HIDDEN
 
 
 def without_password(text: str) -> str:
     """A text without the passwords within URLs."""
     return _IN_URL.sub(r"\1\2…", text)
+
+
+def line_without_secrets(line: str) -> str:
+    """A line of a configuration, or of what differs in one, without what is secret."""
+    name, equals, value = line.partition("=")
+    option = name.lstrip("+-#; ").rstrip().lower()
+    if equals and value.strip() and (option in {known for _, known in SECRETS} or _SECRET_NAME.search(option)):
+        return f"{name}{equals} …"
+    return without_password(line)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -90,7 +99,8 @@ def _show(args: argparse.Namespace) -> int:
         print(json.dumps([_facts(value, args.secrets) for value in values], ensure_ascii=False, indent=1))
         return 0
     read = ", ".join(config.read_files(configuration)) or "no file"
-    print(f"# Read: {read}{'' if args.all else '; all else is the default'}")
+    left = "" if args.all else f"; all{' else' if values else ''} is the default"
+    print(f"# Read: {read}{left}")
     for section, group in groupby(values, key=lambda value: value.section):
         print(f"\n[{section}]")
         for value in group:
@@ -139,7 +149,7 @@ def all_values(configuration: upstream.Configuration) -> Iterator[Value]:
                 section,
                 option,
                 text,
-                examination.place_of(configuration, section, option),
+                config_check.place_of(configuration, section, option),
                 None if rule is None else _text(rule["value"]),
                 not is_default and (rule is None or configuration.get(section, option) != usual.get(section, option)),
                 bool(text) and is_secret(section, option, text),
@@ -159,15 +169,15 @@ def _text(raw: Any) -> str:
 
 
 def _check(args: argparse.Namespace) -> int:
-    configuration, findings = examination.examine(args.config, _overrides(args.options))
-    errors = sum(finding.level == examination.ERROR for finding in findings)
+    configuration, findings = config_check.examine(args.config, _overrides(args.options))
+    errors = sum(finding.level == config_check.ERROR for finding in findings)
     if args.json:
         facts = [{name: getattr(one, name) for name in one.__slots__} for one in findings]
         print(json.dumps(facts, ensure_ascii=False, indent=1))
     else:
         for finding in findings:
             print(f"{finding.level}: {finding}")
-        read = ", ".join(config.read_files(configuration)) or "no file, all is the default"
+        read = ", ".join(config.read_files(configuration)) or "no file was read"
         print(f"calsync: configuration: {read}: {_verdict(errors, len(findings) - errors)}", file=sys.stderr)
     return 1 if errors else 2 if findings and args.strict else 0
 

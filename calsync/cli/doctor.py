@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
-from calsync.cli import place
+from calsync.cli import password_input, place
 from calsync.doctor.finding import Finding, Level, command
+from calsync.observe import one_line
 
 _OK, _PROBLEM, _COULD_NOT, _WARNING = 0, 1, 2, 3
 
@@ -60,21 +59,21 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 @place.told
 def _run(args: argparse.Namespace) -> int:
     try:
-        found = _outside(args) if args.url else _inside(args)
+        found = map(Finding.printable, _outside(args) if args.url else _inside(args))
     except (ValueError, OSError) as error:
-        print(f"calsync: {error}", file=sys.stderr)
+        print(one_line(f"calsync: {error}"), file=sys.stderr)
         return _COULD_NOT
-    from calsync.doctor.show import Paper, as_json
+    from calsync.doctor.report import Report, as_json
 
     if args.json:
         gathered = list(found)
         print(as_json(gathered))
         return _status({one.level for one in gathered})
-    paper = Paper.on(sys.stdout)
+    report = Report.on(sys.stdout)
     for one in found:
-        paper.write(one)
-    paper.sum_up("" if args.url else f"{command('https://YOUR-SERVER', 'NAME')} sees it as clients do")
-    return _status(set(paper.counts))
+        report.write(one)
+    report.sum_up("" if args.url else f"{command('https://YOUR-SERVER', 'NAME')} sees it as clients do")
+    return _status(set(report.counts))
 
 
 def _status(levels: set[Level]) -> int:
@@ -91,8 +90,8 @@ def _inside(args: argparse.Namespace) -> Iterator[Finding]:
 
 def _outside(args: argparse.Namespace) -> Iterator[Finding]:
     from calsync.doctor import outside
-    from calsync.doctor.clients import NAMES
-    from calsync.doctor.visit import Options, begin
+    from calsync.doctor.outside.clients import NAMES
+    from calsync.doctor.outside.probe import Options, begin
 
     known = {name.lower(): name for name in NAMES}
     unknown = [name for name in args.client if name.lower() not in known]
@@ -113,21 +112,8 @@ def _outside(args: argparse.Namespace) -> Iterator[Finding]:
     user = args.user or (args.url if "@" in args.url and "://" not in args.url else "")
     if args.write and not user:
         raise ValueError("doctor: --write needs --user")
-    password = _password(args, user) if user else None
+    password = password_input.password(args.password_file, f"Password of {user}") if user else None
     return outside.findings(begin(args.url, user, password, options, _tell if args.verbose else _tell_nothing))
-
-
-def _password(args: argparse.Namespace, user: str) -> str:
-    if args.password_file == "-":
-        return sys.stdin.readline().rstrip("\r\n")
-    if args.password_file:
-        lines = Path(args.password_file).read_text(encoding="utf-8").splitlines()
-        return lines[0] if lines else ""
-    if not sys.stdin.isatty():
-        raise ValueError(
-            "doctor: no terminal to ask for the password at (--password-file FILE, or - for standard input)"
-        )
-    return getpass.getpass(f"Password of {user}: ")
 
 
 def _tell_nothing(_request: str, _reply: object, _error: str) -> None:
@@ -136,7 +122,7 @@ def _tell_nothing(_request: str, _reply: object, _error: str) -> None:
 
 def _tell(request: str, reply: object, error: str) -> None:
     """One exchange, on standard error."""
-    from calsync.doctor.wire import Reply
+    from calsync.doctor.outside.reply import Reply
 
     lines = [f"> {line}" for line in request.splitlines()]
     if isinstance(reply, Reply):
@@ -146,4 +132,4 @@ def _tell(request: str, reply: object, error: str) -> None:
         lines += [f"< {line}" for line in reply.body[:4000].decode(errors="replace").splitlines()]
     else:
         lines.append(f"< {error}")
-    print("\n".join(lines), end="\n\n", file=sys.stderr, flush=True)
+    print("\n".join(map(one_line, lines)), end="\n\n", file=sys.stderr, flush=True)

@@ -14,10 +14,11 @@ from calsync.cli.undoing import add_restore_options, bring_back
 from calsync.cli.whereabouts import Place
 from calsync.ical.lines import ScanError, scan, unescape
 from calsync.store import history, items, trash
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Damaged, StoreError
 from calsync.store.history import DELETED, REASONS, Revision
 from calsync.store.rows import ALL
+from calsync.store.transaction import Transaction
 from calsync.store.trash import Trashed
 
 __all__ = ["add_restore_options", "bring_back", "register"]

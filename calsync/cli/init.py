@@ -8,15 +8,17 @@ from pathlib import Path
 
 from calsync.accounts.accounts import Accounts
 from calsync.cli import place
-from calsync.cli.initial import answers, closing, radicale
-from calsync.cli.initial.answers import Address, BadAnswer, Certificate, Questions
-from calsync.cli.initial.files import in_the_way
-from calsync.cli.initial.making import make
-from calsync.cli.initial.plan import Plan, Room, Wanted
-from calsync.cli.users import password_from_file
+from calsync.cli.configuration import line_without_secrets
+from calsync.cli.password_input import first_line
+from calsync.cli.setup import answers, radicale, summary
+from calsync.cli.setup.answers import Address, BadAnswer, Certificate, Questions
+from calsync.cli.setup.apply import apply
+from calsync.cli.setup.files import in_the_way
+from calsync.cli.setup.plan import Plan, Room, Wanted
 from calsync.config import ConfigurationError
-from calsync.store.engine import Store, is_postgresql, path_of
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
+from calsync.store.urls import is_postgresql, path_of
 from calsync_storage.location import default_url
 
 _DESCRIPTION = """\
@@ -64,7 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     room = Room.of(args.whom, args.config)
     if room.config.exists() and not args.force and not _is_told(args):
-        return closing.tell_what_is_there(room)
+        return summary.tell_what_is_there(room)
     if not args.yes and not answers.on_terminal():
         print("calsync: no terminal to ask on (--yes takes what is proposed; calsync init --help)", file=sys.stderr)
         return 2
@@ -85,17 +87,17 @@ def _set_up(args: argparse.Namespace, room: Room) -> int:
     blocked = in_the_way(plan.files)
     if blocked and not args.force:
         for one in blocked:
-            print(one.difference())
+            print(one.difference(line_without_secrets))
             print(f"calsync: {one.path} is there and says something else: nothing was written", file=sys.stderr)
         print("calsync: --force writes it anew, and keeps a copy of it beside it", file=sys.stderr)
         return 1
     if not args.yes:
-        closing.show_plan(plan)
+        summary.show_plan(plan)
         if not Questions(True).agreed("Write this?"):
             print("calsync: nothing was written", file=sys.stderr)
             return 1
-    made = make(plan)
-    closing.tell(plan, made)
+    made = apply(plan)
+    summary.tell(plan, made)
     return 0
 
 
@@ -177,7 +179,7 @@ def _tls(args: argparse.Namespace, questions: Questions, address: Address) -> tu
 def _password(args: argparse.Namespace, questions: Questions) -> str:
     """Empty where one is to be made up."""
     if args.password_file:
-        return password_from_file(args.password_file)
+        return first_line(args.password_file)
     return questions.password() if questions.asks else ""
 
 

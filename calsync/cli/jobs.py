@@ -17,14 +17,15 @@ from calsync.jobs.keeper import Taken, next_due, run
 from calsync.jobs.leases import State
 from calsync.jobs.retention import Retention
 from calsync.jobs.tasks import TASKS, Task
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
+from calsync.store.transaction import Transaction
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "jobs",
-        help="what the server does beside answering: list, run, retry, drop",
+        help="what the server does beside answering: show it, run, retry, drop",
         description="Without a command: what is done now and then, when it was last, when it is due, and the last "
         "error; then the queue of what changes have brought about ([hook]): what waits, runs, or was given up. "
         "`calsync serve` does all of it by itself ([calsync] jobs); where something else serves the store, let a timer "

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from calsync.counters.recent import Record
 from calsync.observe import masked, one_line
-from calsync.tally.recent import Seen
 
 #: The loggers whose level `[logging] level` sets.
 OURS: Final = ("calsync", "calsync_storage", "calsync_auth", "radicale")
@@ -64,22 +64,22 @@ class _Json(logging.Formatter):
         return json.dumps(found)
 
 
-def _request(seen: Seen, agent: str, hint: str) -> dict[str, Any]:
+def _request(record: Record, agent: str, hint: str) -> dict[str, Any]:
     return {
-        "request": seen.id,
-        "address": seen.address,
-        "user": seen.user,
-        "device": seen.device,
-        "client": seen.client,
+        "request": record.id,
+        "address": record.address,
+        "user": record.user,
+        "device": record.device,
+        "client": record.client,
         "agent": agent,
-        "method": seen.method,
-        "report": seen.report,
-        "path": masked(seen.path),
-        "status": seen.status,
-        "items": seen.items,
-        "bytes_in": seen.octets_in,
-        "bytes_out": seen.octets_out,
-        "ms": round(seen.seconds * 1000, 2),
+        "method": record.method,
+        "report": record.report,
+        "path": masked(record.path),
+        "status": record.status,
+        "items": record.items,
+        "bytes_in": record.octets_in,
+        "bytes_out": record.octets_out,
+        "ms": round(record.seconds * 1000, 2),
         "hint": masked(hint),
     }
 

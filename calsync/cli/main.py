@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import platform
+import re
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from calsync import __version__
 
@@ -80,7 +82,7 @@ def _arranged(argv: list[str]) -> list[str]:
 
 
 def _parsed(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="calsync",
         description=_DESCRIPTION,
         epilog=_EPILOG,
@@ -96,8 +98,22 @@ def _parsed(argv: list[str]) -> argparse.Namespace:
     if argv[0] == "serve":
         args.rest = rest
     elif rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+        parser.exit(2, f"calsync {argv[0]}: unknown argument {rest[0]!r} (calsync {argv[0]} --help)\n")
     return args
+
+
+class _Parser(argparse.ArgumentParser):
+    """One that says what is wrong in a line, and what may have been meant. Those of commands are made from it too."""
+
+    _CHOICE: Final = re.compile(r"argument COMMAND: invalid choice: '(.*)' \(choose from (.*)\)")
+
+    def error(self, message: str) -> NoReturn:
+        hint = f"{self.prog} --help"
+        if choice := self._CHOICE.fullmatch(message):
+            near = difflib.get_close_matches(choice[1], re.findall(r"[\w-]+", choice[2]), 1)
+            message = f"no such command: {choice[1]!r}"
+            hint = f"did you mean {near[0]}? {hint}" if near else hint
+        self.exit(2, f"{self.prog}: {message} ({hint})\n")
 
 
 class _Version(argparse.Action):

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from calsync import config
 from calsync.accounts.accounts import Accounts
-from calsync.cli import place
+from calsync.cli import account_list, place
+from calsync.cli.account_list import Line
+from calsync.cli.password_input import NoPassword, first_line, password
 from calsync.cli.progress import Bar
+from calsync.observe import one_line
 from calsync.remote.bodies import PARALLEL
 from calsync.remote.client import EVERYWHERE, Answered, Client, Login
-from calsync.remote.discovery import Account, RemoteCollection, explore, host_of
-from calsync.remote.moving_in import Compared, MovingIn, Planned
+from calsync.remote.compare import Compared
+from calsync.remote.discovery import Account, RemoteCollection, explore, host_of, server_of
+from calsync.remote.moving_in import MovingIn
+from calsync.remote.plan import Planned
 from calsync.store import principals
 from calsync.store.engine import Store
 from calsync.transfer.report import Report, Result
 from calsync.transfer.source import SourceError
+from calsync.webdav.hosts import is_loopback
 from calsync_auth.settings import option
 
 _DESCRIPTION: Final = """\
@@ -35,6 +39,9 @@ The same command again takes what has changed since, until everybody has switche
 off. What was changed or removed here stays as it is here (--theirs), what was deleted there stays too (--delete). In
 the end both sides are compared by name and ETag; each object that was written is read back and compared by its hash.
 """
+#: The exit status where nothing could be read.
+_NOTHING: Final = 2
+
 _EPILOG: Final = """\
 Exit status: 0 all is here, 1 something was refused or is missing, 2 nothing could be read.
 
@@ -55,8 +62,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # `--password` is not to come to be what a person takes it for
     )
-    parser.add_argument("source", metavar="SOURCE", help="https://dav.example.org/…, example.org, or anna@example.org")
-    parser.add_argument("--into", metavar="USER", required=True, help="whose it becomes")
+    parser.add_argument(
+        "source", nargs="?", metavar="SOURCE", help="https://dav.example.org/…, example.org, or anna@example.org"
+    )
+    parser.add_argument("--into", metavar="USER", help="whose it becomes")
+    parser.add_argument(
+        "--accounts",
+        metavar="FILE",
+        help="instead of SOURCE and --into: several, one a line: SOURCE LOGIN PASSWORDFILE INTO",
+    )
     parser.add_argument("--login", metavar="NAME", help="at the source; of an address, the address and then its name")
     secret = parser.add_mutually_exclusive_group()
     secret.add_argument("--password-file", metavar="FILE", help="the first line of FILE (-: standard input)")
@@ -83,39 +97,66 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 @place.told
 def _run(args: argparse.Namespace) -> int:
-    host = host_of(args.source)
     if not 1 <= args.parallel <= 16:
         raise SourceError(f"--parallel {args.parallel}: 1 to 16")
+    alone = [args.source, args.into, args.login, args.password_file, args.token_file, args.only]
+    if args.accounts and any(alone):
+        raise SourceError("--accounts FILE says SOURCE, --login, --password-file and --into, and goes without --only")
+    if not args.accounts and not (args.source and args.into):
+        raise SourceError("SOURCE and --into USER are needed (or --accounts FILE)")
+    lines = account_list.read(args.accounts) if args.accounts else []
+    for source in [line.source for line in lines] or [args.source]:
+        host_of(source)  # before a store is made
     with place.opened(args) as store:
-        _check_user(store, args.into)
-        client, account = _reached(args, host)
-        with closing(client):
-            report = Report()
-            for note in account.notes:
-                report.notice(note)
-            if args.source.startswith("http://") and args.login and not _is_here(host):
-                report.notice(f"{host} was asked over http: whoever carries it can read the password")
-            chosen = _chosen(args, account, report)
-            moving = MovingIn(
-                client,
-                store,
-                host,
-                args.into,
-                report,
-                each=_each(args),
-                theirs=args.theirs,
-                delete=args.delete,
-                parallel=args.parallel,
-            )
-            planned = moving.plan(account, chosen)
-            if args.dry_run:
-                return _dry(args, planned, report)
-            done = []
-            with Bar("migrate", sum(len(one.wanted) for one in planned)) as bar:
-                moving.progress = bar.advance
-                for one in planned:
-                    done.append(moving.take(one))
-        return _told(args, store, done, report)
+        return _several(args, store, lines) if lines else _moved(args, store)
+
+
+def _several(args: argparse.Namespace, store: Store, lines: Sequence[Line]) -> int:
+    """One after the other; who cannot come over stops nobody else."""
+    statuses = set()
+    for line in lines:
+        if not args.json:
+            _say(f"{line.into}, from {line.source}:")
+        try:
+            statuses.add(_moved(argparse.Namespace(**{**vars(args), **asdict(line)}), store))
+        except SourceError as error:
+            print(f"calsync: {line.into}: {one_line(str(error))}", file=sys.stderr)
+            statuses.add(_NOTHING)
+    return statuses.pop() if len(statuses) == 1 else 1
+
+
+def _moved(args: argparse.Namespace, store: Store) -> int:
+    host = host_of(args.source)
+    if args.source.startswith("http://") and (args.login or args.token_file) and not is_loopback(host):
+        what = "password" if args.login else "token"
+        print(f"calsync: {host} is asked over http: whoever carries it can read the {what}", file=sys.stderr)
+    _check_user(store, args.into)
+    client, account = _reached(args, host)
+    with closing(client):
+        report = Report()
+        for note in account.notes:
+            report.notice(note)
+        chosen = _chosen(args, account, report)
+        moving = MovingIn(
+            client,
+            store,
+            server_of(args.source),
+            args.into,
+            report,
+            each=_each(args),
+            theirs=args.theirs,
+            delete=args.delete,
+            parallel=args.parallel,
+        )
+        planned = moving.plan(account, chosen)
+        if args.dry_run:
+            return _dry(args, planned, report)
+        done = []
+        with Bar("migrate", sum(len(one.wanted) for one in planned)) as bar:
+            moving.progress = bar.advance
+            for one in planned:
+                done.append(moving.take(one))
+    return _told(args, store, done, report)
 
 
 def _reached(args: argparse.Namespace, host: str) -> tuple[Client, Account]:
@@ -138,17 +179,13 @@ def _reached(args: argparse.Namespace, host: str) -> tuple[Client, Account]:
     raise AssertionError("there is a login at least, if an empty one")
 
 
-def _is_here(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
 def _outbound_private(args: argparse.Namespace) -> Any:
     return option(config.load(args.config), "outbound_private", "calsync")
 
 
 def _logins(args: argparse.Namespace) -> list[Login]:
     if args.token_file:
-        return [Login(token=_first_line(args.token_file))]
+        return [Login(token=_token(args.token_file))]
     names = [args.login] if args.login else []
     if not names and "@" in args.source and "://" not in args.source:
         names = [args.source, args.source.rpartition("@")[0]]
@@ -156,24 +193,24 @@ def _logins(args: argparse.Namespace) -> list[Login]:
         if args.password_file:
             raise SourceError("--password-file needs --login NAME")
         return [Login()]
-    if args.password_file:
-        password = _first_line(args.password_file)
-    elif sys.stdin.isatty():
-        password = getpass.getpass(f"Password of {names[0]} at {host_of(args.source)}: ")
-    else:
-        raise SourceError("no terminal to ask for a password (--password-file FILE, - for standard input)")
-    return [Login(name, password) for name in names]
-
-
-def _first_line(name: str) -> str:
     try:
-        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8").partition("\n")[0]
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{name}: not UTF-8") from error
-    text = text.rstrip("\r\n")
-    if not text:
-        raise SourceError(f"{name}: nothing is in its first line")
-    return text
+        given = password(args.password_file, f"Password of {names[0]} at {host_of(args.source)}")
+    except NoPassword as error:
+        raise SourceError(str(error)) from error
+    if args.password_file and not given:
+        raise SourceError(f"{args.password_file}: nothing is in its first line")
+    return [Login(name, given) for name in names]
+
+
+def _token(name: str) -> str:
+    """What stands in a header, and must not be shown by who finds that it cannot."""
+    try:
+        token = first_line(name)
+    except NoPassword as error:
+        raise SourceError(str(error)) from error
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise SourceError(f"{name}: what is in its first line is no bearer token (RFC 6750 §2.1)")
+    return token
 
 
 def _check_user(store: Store, name: str) -> None:
@@ -207,24 +244,29 @@ def _dry(args: argparse.Namespace, planned: Sequence[Planned], report: Report) -
             told = {"path": one.remote.path, "displayname": one.remote.displayname, "kind": one.remote.kind}
             told |= {"target": f"/{args.into}/{one.target}/"}
             counts = {"there": one.there, "wanted": len(one.wanted), "failure": one.failure}
-            print(json.dumps({**told, **counts}, ensure_ascii=False))
-        print(json.dumps({"notices": report.notices}, ensure_ascii=False))
+            print(json.dumps({**told, **counts}))
+        print(json.dumps({"notices": report.notices}))
     else:
         for line in report.notices:
-            print(line)
+            _say(line)
         for one in planned:
             told_ = one.failure or f"{one.there} there, {len(one.wanted)} to fetch"
-            print(f"{one.remote.path} ({one.remote.displayname}) → /{args.into}/{one.target}/: {told_}")
+            _say(f"{one.remote.path} ({one.remote.displayname}) → /{args.into}/{one.target}/: {told_}")
         print(f"calsync: migrate (dry run): {sum(len(one.wanted) for one in planned)} items to fetch")
     return 1 if any(one.failure for one in planned) else 0
 
 
+def _say(line: str) -> None:
+    """Names that the other server made up must not control the terminal."""
+    print(one_line(line))
+
+
 def _each(args: argparse.Namespace) -> Callable[[Result], None]:
     def as_json(result: Result) -> None:
-        print(json.dumps(asdict(result), ensure_ascii=False))
+        print(json.dumps(asdict(result)))
 
     def as_line(result: Result) -> None:
-        print(result.line())
+        _say(result.line())
 
     return as_json if args.json else as_line if args.verbose else lambda _result: None
 
@@ -237,13 +279,19 @@ def _told(args: argparse.Namespace, store: Store, done: Sequence[Compared], repo
     complete = all(one.complete for one in done)
     if args.json:
         collections = [{**asdict(one), "complete": one.complete} for one in done]
-        told = {"counts": report.counts, "notices": report.notices, "collections": collections, "complete": complete}
-        print(json.dumps(told, ensure_ascii=False))
+        told = {
+            "into": args.into,
+            "counts": report.counts,
+            "notices": report.notices,
+            "collections": collections,
+            "complete": complete,
+        }
+        print(json.dumps(told))
         return 0 if complete else 1
     for line in (*report.notices, *report.kept()) if args.verbose else report.lines():
-        print(line)
+        _say(line)
     for one in done:
-        print(one.line())
+        _say(one.line())
     if any(one.left for one in done) and not args.delete:
         print("what is at the source no more was left here; --delete removes it, so that it can be brought back")
     print(f"calsync: migrate: {report.summary() if report.counts else 'nothing had changed'}")

@@ -16,8 +16,9 @@ from calsync.cli.progress import Bar
 from calsync.moving import folders, move
 from calsync.moving.move import Moving, Told
 from calsync.store import partitions
-from calsync.store.engine import Store, is_postgresql
+from calsync.store.engine import Store
 from calsync.store.errors import StoreError
+from calsync.store.urls import is_postgresql
 from calsync.transfer.report import Report
 from calsync.transfer.source import SourceError
 

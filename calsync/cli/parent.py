@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
-from calsync.cli import figures, logs
+from calsync.cli import logs, serve_metrics
 from calsync.server import addresses
 from calsync.server.workers import Parent
 
@@ -66,7 +66,7 @@ def main() -> int:
     try:
         return parent.run()
     finally:
-        figures.end()
+        serve_metrics.end()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from calsync.accounts.newcomer import First
 from calsync.accounts.passwords import BadPassword
 from calsync.accounts.policy import BadPolicy, Policy, configured
 from calsync.accounts.scopes import BadScope
+from calsync.observe import one_line
 from calsync.store.engine import Store, commits
 from calsync.store.errors import Again, StoreError
 from calsync.transfer.source import SourceError
@@ -53,13 +54,18 @@ def told(command: Command) -> Command:
         try:
             return _begun(command, args)
         except SourceError as error:
-            print(f"calsync: {error}", file=sys.stderr)
+            _complain(error)
             return 2
         except _FAILED as error:
-            print(f"calsync: {error}", file=sys.stderr)
+            _complain(error)
             return 1
 
     return run
+
+
+def _complain(error: Exception) -> None:
+    """What another server or a file says must not control the terminal."""
+    print("\n".join(map(one_line, f"calsync: {error}".split("\n"))), file=sys.stderr)
 
 
 def _begun(command: Command, args: argparse.Namespace) -> int:

@@ -13,9 +13,9 @@ from calsync.accounts import audit
 from calsync.cli import place
 from calsync.cli.whereabouts import NotThere
 from calsync.store import principals, quota
-from calsync.store.engine import Transaction
 from calsync.store.principals import Principal
 from calsync.store.quota import Account, Own
+from calsync.store.transaction import Transaction
 
 #: Who does it, in the audit trail.
 ACTOR: Final = "calsync quota"

@@ -15,8 +15,8 @@ from calsync.recovery import hold
 from calsync.recovery.database import restore_into
 from calsync.recovery.manifest import DATABASE, FILE, BackupError
 from calsync.recovery.restore import Report, Wish, restore
-from calsync.store.engine import is_postgresql, path_of
 from calsync.store.errors import StoreError
+from calsync.store.urls import is_postgresql, path_of
 from calsync_storage.location import storage_url
 
 _DESCRIPTION: Final = """\
@@ -58,7 +58,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     place.add_options(parser)
     parser.set_defaults(func=_run)
 
-    release = subparsers.add_parser("release", help="let clients in again after a restore that left the store on hold")
+    release = subparsers.add_parser(
+        "release",
+        help="let clients in again after a restore that left the store on hold",
+        description="Ends the hold. From then on clients take what the store has for the whole truth, and delete what "
+        "they do not find in it. `calsync doctor` tells whether there is one. Exit status: 1 where there is none.",
+    )
     place.add_options(release)
     release.set_defaults(func=_release)
 

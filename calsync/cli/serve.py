@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync import config, upstream
-from calsync.cli import figures, logs, memory, parent, welcome
+from calsync.cli import logs, memory, parent, serve_metrics, welcome
 from calsync.options import schema
 from calsync.recovery import hold
 from calsync.server import addresses
@@ -118,13 +118,13 @@ def run(args: argparse.Namespace) -> int:
     sockets = inherited or addresses.listen(configuration.get("server", "hosts"))
     beside = place.beside if place is not None else addresses.listen(configuration.get("metrics", "listen"))
     if place is None:
-        figures.prepare(configuration)
+        serve_metrics.prepare(configuration)
     if place is None and (count := configuration.get("limits", "workers") or processors()) > 1:
         _tell_of_sharing(configuration)
         urls = [addresses.url(sock, tls is not None) for sock in sockets]
         stop, level = configuration.get("limits", "stop_timeout"), configuration.get("logging", "level")
         parent.become(sockets, count, urls, stop, own=not inherited, level=level, log_format=log_format, beside=beside)
-    counting = figures.Counting.begin(configuration)
+    counting = serve_metrics.Counting.begin(configuration)
     memory.share_arena()
     keeper = None
     try:
@@ -221,6 +221,8 @@ def _application(configuration: upstream.Configuration) -> Application:
         try:
             return Application(configuration)
         except RuntimeError as error:  # Radicale's plugins: a file that is not there
+            for section, option, text in config.unknown_types(configuration):
+                raise config.ConfigurationError(f"config: [{section}] {option}: {text}") from error
             raise config.ConfigurationError(f"config: {error}{_to_install(error.__cause__)}") from error
         except ImportError as error:
             raise config.ConfigurationError(f"config: {error}{_to_install(error)}") from error

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from calsync import config
-from calsync.cli import figures, place
+from calsync.cli import place, serve_metrics
+from calsync.counters import folder
 from calsync.metrics.activity import Activity, Row
 from calsync.observe import one_line
 from calsync.store.errors import StoreError
-from calsync.tally import folder
 
 #: By what is sorted: word → key, greatest first.
 SORTS: Final[dict[str, Callable[[Row, float], float]]] = {
@@ -84,7 +84,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _servers(args: argparse.Namespace) -> list[Path]:
     configuration = config.load(args.config)
-    wanted, data, store = figures.where(configuration)
+    wanted, data, store = serve_metrics.where(configuration)
     found = folder.find(wanted, data, args.store or store)
     if not found:
         raise NoServer(

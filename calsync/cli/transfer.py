@@ -44,7 +44,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     export = subparsers.add_parser(
         "export",
         help="write plain files that stock Radicale can read",
-        description="Writes DIR/collection-root with all users, or one. With --user and --collection, one calendar or "
+        description="Writes PATH/collection-root with all users, or one. With --user and --collection, one calendar or "
         "address book as a single .ics or .vcf file, or to standard output (-).",
     )
     export.add_argument("path", metavar="PATH", help="a folder; with --collection a file, or -")

@@ -11,10 +11,11 @@ from calsync.cli.progress import Bar
 from calsync.cli.whereabouts import NotThere, Place
 from calsync.store import collections, history, items, trash, undo
 from calsync.store.collections import Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.errors import Absent, Exists, UidConflict
 from calsync.store.history import DELETED, MOVED, Revision, Unknown
 from calsync.store.rows import Item
+from calsync.store.transaction import Transaction
 from calsync.store.trash import Trashed
 from calsync.store.undo import BACK, CHANGE, DELETE, Plan, Step
 

@@ -7,24 +7,19 @@ import getpass
 import json
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 from calsync.accounts import passwords
 from calsync.accounts.accounts import Account, Accounts
 from calsync.accounts.administration import ROLES
 from calsync.accounts.names import BadName
-from calsync.accounts.passwords import BadPassword
 from calsync.cli import accounts_in, place, second_step
+from calsync.cli.password_input import NoPassword, first_line
 from calsync.cli.progress import Bar
 from calsync.store import leaving, principals, quota
 from calsync.store.engine import Store
 
 #: Who does it, in the audit trail.
 ACTOR = "calsync user"
-
-
-class NoPassword(BadPassword):
-    """There is nowhere to get a password from; the message says what to do."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -230,7 +225,7 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
     if args.generate:
         return passwords.made_up(), True
     if args.password_file:
-        return password_from_file(args.password_file), False
+        return first_line(args.password_file), False
     if not sys.stdin.isatty():
         raise NoPassword(
             "no terminal to ask for a password (--password-file FILE, - for standard input, or --generate)"
@@ -241,17 +236,6 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
     if getpass.getpass("The same again: ") != first:
         raise NoPassword("the two passwords differ")
     return first, False
-
-
-def password_from_file(name: str) -> str:
-    """The first line of a file, `-` for standard input. Raises `NoPassword`."""
-    try:
-        text = sys.stdin.readline() if name == "-" else Path(name).read_text(encoding="utf-8").partition("\n")[0]
-    except OSError as error:
-        raise NoPassword(f"{name}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise NoPassword(f"{name}: not UTF-8") from error
-    return text.rstrip("\r\n")
 
 
 def _say(args: argparse.Namespace, text: str, facts: dict[str, object], password: str | None = None) -> None:

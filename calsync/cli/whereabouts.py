@@ -12,7 +12,7 @@ from calsync.store.principals import Principal
 from calsync.store.trash import Trashed
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 
 class NotThere(StoreError):

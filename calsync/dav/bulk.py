@@ -29,9 +29,9 @@ from calsync.ical.lines import unescape, unfold
 from calsync.ical.validate import Refused
 from calsync.store import items
 from calsync.store.collections import Collection
-from calsync.store.engine import Transaction
 from calsync.store.errors import Busy, Full, OverQuota, ReadOnly, UidConflict
 from calsync.store.items import Item
+from calsync.store.transaction import Transaction
 from calsync.webdav.conditions import CTAG_OK, MAX_RESOURCES
 from calsync.webdav.errors import (
     BadRequest,

@@ -16,9 +16,10 @@ from calsync.dav.resources import Resource
 from calsync.dav.scope import Scope
 from calsync.jobs import queue
 from calsync.store import items
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.schema import body, item, revision
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 if TYPE_CHECKING:
     from calsync.jobs.queue import Job

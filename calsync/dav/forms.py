@@ -11,7 +11,7 @@ from calsync.dav.data.convert import VERSIONS
 from calsync.dav.request import Request
 from calsync.dav.resources import CALENDARS, Kind, Resource
 from calsync.store import items
-from calsync.store.engine import Transaction
+from calsync.store.transaction import Transaction
 from calsync.webdav.conditions import SUPPORTED_ADDRESS_DATA_CONVERSION
 from calsync.webdav.errors import NotAcceptable
 from calsync.webdav.requests import AddressData

@@ -5,8 +5,8 @@ from __future__ import annotations
 from calsync.dav.resources import Resource
 from calsync.dav.scope import Scope
 from calsync.store import quarantine
-from calsync.store.engine import Transaction
 from calsync.store.quarantine import Refusal
+from calsync.store.transaction import Transaction
 from calsync.webdav.conditions import MAX_RESOURCES, QUOTA_NOT_EXCEEDED
 from calsync.webdav.errors import DavError
 

@@ -8,9 +8,9 @@ from enum import StrEnum
 from calsync.dav.request import Segments
 from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
-from calsync.store.engine import Transaction
 from calsync.store.items import Item
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 
 
 class Kind(StrEnum):

@@ -13,11 +13,11 @@ from calsync.dav.context import Context, Settings
 from calsync.dav.request import Mount, Request, Segments
 from calsync.dav.resources import Kind, Resource, locate
 from calsync.ical.budget import Purse
-from calsync.store.engine import Transaction
 from calsync.store.names import folded
 from calsync.store.principals import Principal
 from calsync.store.quota import Amounts
 from calsync.store.replicas import Seen
+from calsync.store.transaction import Transaction
 from calsync.webdav import headers, urls
 from calsync.webdav.errors import NotFound
 from calsync.webdav.requests import Property, PropertyRequest

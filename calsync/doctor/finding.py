@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-Seen = TypeVar("Seen")
+from calsync.observe import one_line
+
+Subject = TypeVar("Subject")
+
+#: Characters of a text.
+_LONGEST: Final = 2000
 
 
 class Level(StrEnum):
@@ -35,6 +41,15 @@ class Finding:
     check: str = ""
     topic: str = ""
 
+    def printable(self) -> Finding:
+        """The same, of which nothing controls a terminal, fills it or ends a line: another server has written in it."""
+        return replace(self, got=_printable(self.got), needed=_printable(self.needed), mend=_printable(self.mend))
+
+
+def _printable(text: str) -> str:
+    shown = one_line(re.sub(r"\s*\n\s*", " ", text))
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
 
 def ok(got: str, code: str = "") -> Finding:
     return Finding(Level.OK, got, code=code)
@@ -53,29 +68,29 @@ def problem(got: str, needed: str, mend: str, code: str = "") -> Finding:
 
 
 @dataclass(slots=True)
-class Checks(Generic[Seen]):
+class Checks(Generic[Subject]):
     """The looks at one thing, in their order. `failures`: what a look may raise; it is then a finding of its own."""
 
     topic: str
     failures: tuple[type[Exception], ...] = (OSError,)
-    _named: list[tuple[str, Callable[[Seen], Iterator[Finding]]]] = field(default_factory=list)
+    _named: list[tuple[str, Callable[[Subject], Iterator[Finding]]]] = field(default_factory=list)
 
     def __call__(
         self, name: str
-    ) -> Callable[[Callable[[Seen], Iterator[Finding]]], Callable[[Seen], Iterator[Finding]]]:
+    ) -> Callable[[Callable[[Subject], Iterator[Finding]]], Callable[[Subject], Iterator[Finding]]]:
         """Register a look under the name that people see."""
 
-        def registered(look: Callable[[Seen], Iterator[Finding]]) -> Callable[[Seen], Iterator[Finding]]:
+        def registered(look: Callable[[Subject], Iterator[Finding]]) -> Callable[[Subject], Iterator[Finding]]:
             self._named.append((name, look))
             return look
 
         return registered
 
-    def findings(self, seen: Seen) -> Iterator[Finding]:
+    def findings(self, subject: Subject) -> Iterator[Finding]:
         """What all of them find."""
         for name, look in self._named:
             try:
-                for one in look(seen):
+                for one in look(subject):
                     yield replace(one, check=one.check or name, topic=self.topic)
             except self.failures as error:
                 text = " ".join(str(error).split()) or type(error).__name__

@@ -16,13 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.jobs import leases, queue
 from calsync.jobs.queue import LASTS, Job
 from calsync.store import clock
 from calsync.store.engine import Store
 from calsync.store.errors import Busy, Full, ReadOnly, StoreError
-from calsync.tally import families
 
 logger = logging.getLogger("calsync.jobs")
 
@@ -165,11 +165,11 @@ class Hands:
             with self.store.write() as tx:
                 if error is None:
                     queue.done(tx, one, self._who)
-                    tx.after_commit(partial(tally.add, families.JOBS_DONE, ("done",)))
+                    tx.after_commit(partial(counters.add, families.JOBS_DONE, ("done",)))
                 elif not queue.failed(tx, one, self._who, now, error):
-                    tx.after_commit(partial(tally.add, families.JOBS_DONE, ("failed",)))
+                    tx.after_commit(partial(counters.add, families.JOBS_DONE, ("failed",)))
                 else:
-                    tx.after_commit(partial(tally.add, families.JOBS_DONE, ("dead",)))
+                    tx.after_commit(partial(counters.add, families.JOBS_DONE, ("dead",)))
                     logger.error("job %x (%s) is given up after %d tries: %s", one.id, one.kind, one.attempts, error)
                 return None if self._stopped else queue.take(tx, self.kinds, self._who, now, self.lasts)
 

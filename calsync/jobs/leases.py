@@ -16,7 +16,8 @@ from calsync.store.schema import lease
 from calsync.store.statement import Prepared
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 #: Seconds for which a work is taken. Its holder renews it; of one that died the next takes it over after that.
 LASTS: Final = 900

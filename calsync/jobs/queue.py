@@ -25,7 +25,8 @@ from calsync.store.schema import job
 from calsync.store.statement import Prepared, each
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Store, Transaction
+    from calsync.store.engine import Store
+    from calsync.store.transaction import Transaction
 
 #: Seconds for which a job is taken.
 LASTS: Final = 30

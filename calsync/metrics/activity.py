@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from calsync.tally import families, folder, page, recent, sums
-from calsync.tally.recent import Seen
-from calsync.tally.sums import Sums
+from calsync.counters import families, folder, page, recent, sums
+from calsync.counters.recent import Record
+from calsync.counters.sums import Sums
 
 #: Seconds over which requests a second are told.
 WINDOW: Final = 60.0
@@ -30,21 +30,21 @@ class Row:
     octets_in: int = 0
     octets_out: int = 0
     seconds: float = 0.0
-    last: Seen | None = None
+    last: Record | None = None
     times: list[float] = field(default_factory=list)
     statuses: dict[int, int] = field(default_factory=dict)
 
-    def add(self, seen: Seen) -> None:
+    def add(self, record: Record) -> None:
         self.requests += 1
-        self.failed += seen.status >= 400
-        self.items += seen.items
-        self.octets_in += seen.octets_in
-        self.octets_out += seen.octets_out
-        self.seconds += seen.seconds
-        self.times.append(seen.began)
-        self.statuses[seen.status] = self.statuses.get(seen.status, 0) + 1
-        if self.last is None or seen.began >= self.last.began:
-            self.last = seen
+        self.failed += record.status >= 400
+        self.items += record.items
+        self.octets_in += record.octets_in
+        self.octets_out += record.octets_out
+        self.seconds += record.seconds
+        self.times.append(record.began)
+        self.statuses[record.status] = self.statuses.get(record.status, 0) + 1
+        if self.last is None or record.began >= self.last.began:
+            self.last = record
 
     def told(self, now: float) -> dict[str, Any]:
         """For scripts."""
@@ -71,16 +71,16 @@ class Row:
         return len(self.times) / WINDOW
 
 
-def _last(seen: Seen) -> dict[str, Any]:
+def _last(record: Record) -> dict[str, Any]:
     return {
-        "time": round(seen.began, 3),
-        "method": seen.method,
-        "report": seen.report,
-        "path": seen.path,
-        "address": seen.address,
-        "status": seen.status,
-        "items": seen.items,
-        "ms": round(seen.seconds * 1000, 2),
+        "time": round(record.began, 3),
+        "method": record.method,
+        "report": record.report,
+        "path": record.path,
+        "address": record.address,
+        "status": record.status,
+        "items": record.items,
+        "ms": round(record.seconds * 1000, 2),
     }
 
 
@@ -117,12 +117,12 @@ class Activity:
             if view is None:
                 continue
             self._known[one] = view.count
-            for seen in view.ended:
-                self._row(seen).add(seen)
-            for seen in view.at_work:
-                row = self._row(seen)
+            for record in view.ended:
+                self._row(record).add(record)
+            for record in view.at_work:
+                row = self._row(record)
                 row.at_work += 1
-                row.last = row.last or seen
+                row.last = row.last or record
         self._sum_up()
 
     def _rings(self) -> list[Path]:
@@ -133,8 +133,8 @@ class Activity:
             if page.is_alive(one) or one.with_suffix(recent.SUFFIX) in self._known
         ]
 
-    def _row(self, seen: Seen) -> Row:
-        key = seen.user, seen.device, seen.client
+    def _row(self, record: Record) -> Row:
+        key = record.user, record.device, record.client
         row = self.rows.get(key)
         if row is None:
             row = self.rows[key] = Row(*key)

@@ -8,11 +8,11 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from calsync.metrics.levels import Levels
-from calsync.tally import families, sums
-from calsync.tally.families import Family
-from calsync.tally.page import Page
-from calsync.tally.sums import Sums
+from calsync.counters import families, sums
+from calsync.counters.families import Family
+from calsync.counters.page import Page
+from calsync.counters.sums import Sums
+from calsync.metrics.gauges import Gauges
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -25,7 +25,7 @@ class Figures:
     """`page`: of this process. `folder`: where those of all processes of the server are, None where it is alone."""
 
     page: Page
-    levels: Levels
+    gauges: Gauges
     folder: Path | None = None
 
     def sums(self) -> Sums:
@@ -34,7 +34,7 @@ class Figures:
             counted = sums.of_page(self.page) if self.folder is None else sums.of_folder(self.folder)
         except OSError:
             counted = sums.of_page(self.page)
-        return counted | self.levels.sums()
+        return counted | self.gauges.sums()
 
     def text(self) -> bytes:
         """All of it for Prometheus."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final
 
-from calsync.tally import families
-from calsync.tally.page import Page
-from calsync.tally.recent import Recent
+from calsync.counters import families
+from calsync.counters.page import Page
+from calsync.counters.recent import Recent
 
 #: Methods that are counted by name.
 METHODS: Final = frozenset(

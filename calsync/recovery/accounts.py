@@ -9,7 +9,6 @@ from typing import Any, Final
 from sqlalchemy import Table, bindparam, delete, insert
 
 from calsync.store import meta
-from calsync.store.engine import Transaction
 from calsync.store.names import folded
 from calsync.store.principals import find
 from calsync.store.schema import (
@@ -23,6 +22,7 @@ from calsync.store.schema import (
     web_session,
 )
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 #: What is taken over whole.
 _TABLES: Final[tuple[Table, ...]] = (

@@ -20,10 +20,11 @@ from calsync.ical.validate import Refused
 from calsync.recovery.state import Member, State, Stretch
 from calsync.store import collections, items, principals, quota, trash
 from calsync.store.collections import HOME, Collection
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.entries import Content, Place
 from calsync.store.errors import Exists, UidConflict
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 
 ACTOR: Final = "calsync restore"
 _CHUNK: Final = 100

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from calsync.store import meta
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 
 KEY: Final = "hold"
 #: Seconds after which a client is to ask again.

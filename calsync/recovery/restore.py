@@ -32,12 +32,13 @@ from calsync.recovery.journaling import Journaling
 from calsync.recovery.lines import Line, lines
 from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
 from calsync.store import journal, meta, principals, sqlite, verify
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.entries import Restored
 from calsync.store.errors import StoreError
 from calsync.store.schema import principal as principal_table
 from calsync.store.serving import Presence
 from calsync.store.statement import Prepared
+from calsync.store.transaction import Transaction
 
 _RENEW: Final = Prepared(
     update(principal_table).where(principal_table.c.id == bindparam("owner")).values(epoch=bindparam("fresh"))

@@ -13,9 +13,9 @@ from typing import Final
 
 from sqlalchemy import bindparam, delete, func, select, update
 
-from calsync.store.engine import Transaction
 from calsync.store.schema import job
 from calsync.store.statement import Prepared, each_id
+from calsync.store.transaction import Transaction
 
 _WAITING: Final = job.c.dead == 0
 _COUNT: Final = Prepared(select(func.count()).where(_WAITING))

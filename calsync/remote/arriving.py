@@ -70,7 +70,7 @@ class Arriving(Taking):
             if body.reason:
                 yield Unreadable(place, body.reason)
             else:
-                yield SourceItem(place, body.octets, body.name if _nameable(body.name) else None)
+                yield SourceItem(place, body.octets, body.name if nameable(body.name) else None)
 
     # --- what an import does differently here -------------------------------------------------------------------------
 
@@ -108,8 +108,21 @@ class Arriving(Taking):
                     strict=True,
                 )
             )
+            # With the items: who is killed here must not take them for somebody else's later.
+            self.memory.note(
+                tx,
+                {
+                    self._bodies[one.place][0].name: self._entry(one.place, one.href, one.object.etag)
+                    for one in free
+                    if isinstance(results[one.href], items.Item)
+                },
+            )
         self._written.update((one.href, (one.object.etag, not one.reason)) for one in free)
         return [Stays(stays[one.href]) if one.href in stays else results[one.href] for one in ready]
+
+    def _entry(self, place: str, href: str, here: str) -> Entry:
+        body, digest = self._bodies[place]
+        return Entry(body.etag, digest, href, here)
 
     def _why(self, one: Ready, there: items.Item | None) -> str:
         """Why what is here stays, empty where it need not."""
@@ -142,10 +155,12 @@ class Arriving(Taking):
                 written, verbatim = self._written.get(href, (item.etag if item is not None else "", False))
                 if verbatim and written != digest:
                     self.wrong.append(f"{place}: it was not written as it came")
+                    changed[body.name] = Entry(AGAIN, digest, href, written)
                 elif item is not None and item.etag == written and not _is(octets, written):
                     self.wrong.append(f"{place}: what was read back is not what was written: {_said(octets)}")
+                    changed[body.name] = Entry(AGAIN, digest, href, written)
                 else:
-                    changed[body.name] = Entry(body.etag, digest, href, written)
+                    changed[body.name] = self._entry(place, href, written)
             elif outcome is Outcome.KEPT:
                 known = self._entries.get(href)
                 changed[body.name] = Entry(AGAIN, digest, href, known.here if known is not None else "")
@@ -153,8 +168,10 @@ class Arriving(Taking):
                 changed[body.name] = Entry(body.etag, digest, "", "")
             elif entry is None:
                 changed[body.name] = Entry(AGAIN, "", "", "")
-        with self.store.write(alone=False) as tx:
-            self.memory.note(tx, changed)
+        changed = {name: one for name, one in changed.items() if self.memory.entries.get(name) != one}
+        if changed:
+            with self.store.write(alone=False) as tx:
+                self.memory.note(tx, changed)
         self._bodies.clear()
         self._fates.clear()
         self._written.clear()
@@ -177,11 +194,12 @@ def _said(octets: bytes | Damaged | None) -> str:
     return str(octets) if isinstance(octets, Damaged) else "another text"
 
 
-def _nameable(name: str) -> bool:
-    """Whether an item can have this name here."""
+def nameable(name: str) -> bool:
+    """Whether an item or a collection can have this name here."""
     return (
         bool(name)
         and "/" not in name
+        and name not in (".", "..")
         and len(name.encode()) <= 200
         and not any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name)
     )

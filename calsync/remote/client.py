@@ -26,6 +26,7 @@ from calsync.outbound import Broken, Connections, Fetched, Guard, Network, Outbo
 from calsync.transfer.source import SourceError
 from calsync.webdav import reader
 from calsync.webdav.errors import DavError
+from calsync.webdav.hosts import same_family
 from calsync.webdav.multistatus import document, element
 from calsync.webdav.names import D
 from calsync.webdav.reader import Multistatus
@@ -241,29 +242,6 @@ def multistatus(method: str, fetched: Fetched) -> Multistatus:
         return reader.read(fetched.body)
     except DavError as error:
         raise RemoteError(f"{fetched.url}: the answer to {method} cannot be read: {error}") from error
-
-
-def same_family(home: str, host: str) -> bool:
-    """Whether a host belongs to the one that was named: the same, below it, or beside it in its domain.
-
-    `caldav.icloud.com` and `p34-caldav.icloud.com` do. What is registered under an ending such as `co.uk` does not:
-    there is no list of them here, so a domain of two labels, the first of them short, below a country is taken for one.
-    """
-    home, host = home.lower().rstrip("."), host.lower().rstrip(".")
-    if home == host:
-        return True
-    try:
-        ipaddress.ip_address(home.strip("[]"))
-    except ValueError:
-        pass
-    else:
-        return False
-    if "." in home and host.endswith(f".{home}"):
-        return True
-    labels = home.split(".")[1:]
-    if len(labels) < 2 or (len(labels) == 2 and len(labels[1]) == 2 and len(labels[0]) <= 3):
-        return False
-    return host.endswith("." + ".".join(labels))
 
 
 def _seconds(value: str) -> float | None:

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from lxml import etree
-
 from calsync.remote.client import Answered, Client, RemoteError
 from calsync.remote.dns import DnsError, Resolver
 from calsync.remote.properties import kept, text_of
@@ -44,7 +42,7 @@ _WANTED: Final = (
     f"{{{_OWN_CLOUD}}}owner-principal",
 )
 _DEEPEST: Final = 3  # plain collections inside each other that are looked into
-_MOST: Final = 1000  # collections that are looked at
+_MOST: Final = 1000  # collections that are looked at, and things of which is said why they are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +71,15 @@ class RemoteCollection:
 
 @dataclass(slots=True)
 class Account:
-    """What was found. `notes`: what is left out, and why."""
+    """What was found. `notes`: what is left out, and why. `looks`: folders that were looked into."""
 
     collections: dict[str, RemoteCollection] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    looks: int = 0
+
+    def note(self, text: str) -> None:
+        if len(self.notes) < _MOST:
+            self.notes.append(text)
 
 
 def explore(client: Client, source: str, resolver: Resolver | None = None) -> Account:
@@ -122,6 +125,12 @@ def host_of(source: str) -> str:
     return parts.hostname.lower()
 
 
+def server_of(source: str) -> str:
+    """The host, with the port where one was named: what else listens at that host is another server."""
+    port = urlsplit(source).port if "://" in source else None
+    return host_of(source) if port is None else f"{host_of(source)}:{port}"
+
+
 def _starts(client: Client, source: str, resolver: Resolver, failures: list[str]) -> Iterator[str]:
     """Where to begin, one after the other; RFC 6764 §5 and §6 for what is no URL."""
     if "://" in source:
@@ -151,17 +160,17 @@ def _from(client: Client, start: str, homes: dict[str, str], principals: set[str
     if not answer.responses:
         return False
     response = answer.responses[0]
-    types = _types(response)
+    types = response.types
     if C("calendar") in types or f"{{{CARDDAV}}}addressbook" in types:
         _look(client, url, account, principals, _DEEPEST, depth="0")
         return True
-    principal = next(_hrefs(response, D("current-user-principal")), "")
+    principal = next(iter(response.hrefs(D("current-user-principal"))), "")
     if principal:
         url = client.joined(url, principal)
         principals.add(path_of(url))
         url, answer = client.propfind(url, _START)
         response = answer.responses[0] if answer.responses else response
-    found = [client.joined(url, href) for name in _HOMES for href in _hrefs(response, name)]
+    found = [client.joined(url, href) for name in _HOMES for href in response.hrefs(name)]
     for home in found:
         homes.setdefault(path_of(home), home)
     if not found and D("collection") in types and urlsplit(start).path.strip("/"):
@@ -175,32 +184,36 @@ def _look(client: Client, url: str, account: Account, principals: set[str], leve
     try:
         url, answer = client.propfind(url, _WANTED, depth)
     except RemoteError as error:
-        account.notes.append(f"not looked into: {error}")
+        account.note(f"not looked into: {error}")
         return
     for response in answer.responses:
         try:
             found = client.joined(url, response.href)
             path = path_of(found)
         except RemoteError as error:
-            account.notes.append(f"left out: {error}")
+            account.note(f"left out: {error}")
             continue
         if path in account.collections or len(account.collections) >= _MOST:
             continue
-        types = _types(response)
+        types = response.types
         shown = text_of(response, D("displayname")) or path
         left_out = _left_out(response, types)
         if left_out:
-            account.notes.append(f"left out: {path} ({shown}): {left_out}")
+            account.note(f"left out: {path} ({shown}): {left_out}")
         elif C("calendar") in types or f"{{{CARDDAV}}}addressbook" in types:
             account.collections[path] = _collection(found, path, types, response, principals)
         elif types == {D("collection")} and path != path_of(url) and level < _DEEPEST and depth == "1":
+            if account.looks >= _MOST:
+                account.note(f"not looked into: {path}: {_MOST} folders were")
+                continue
+            account.looks += 1
             _look(client, found, account, principals, level + 1)
 
 
 def _left_out(response: Response, types: set[str]) -> str:
     """Why a collection is not one to take, in words; empty where it is, or where nobody would miss it."""
     if CS_("subscribed") in types:
-        source = next(_hrefs(response, CS_("source")), "")
+        source = next(iter(response.hrefs(CS_("source"))), "")
         return f"a subscription; subscribe again to {source}" if source else "a subscription"
     local = {split(name)[1] for name in types}
     if "trash-bin" in local or "deleted-calendar" in local or "deleted-addressbook" in local:
@@ -213,13 +226,13 @@ def _left_out(response: Response, types: set[str]) -> str:
 def _collection(url: str, path: str, types: set[str], response: Response, principals: set[str]) -> RemoteCollection:
     kind = "calendar" if C("calendar") in types else "addressbook"
     components: tuple[str, ...] = ()
-    element = _found(response, C("supported-calendar-component-set"))
+    element = response.found(C("supported-calendar-component-set"))
     if element is not None and kind == "calendar":
         named = (str(one.get("name", "")).upper() for one in element.iterchildren(C("comp")))
         components = tuple(dict.fromkeys(name for name in named if name in ("VEVENT", "VTODO", "VJOURNAL")))
     owners = _owner(response, f"{{{_OWN_CLOUD}}}owner-principal") or _owner(response, D("owner"))
-    reports = _found(response, D("supported-report-set"))
-    privileges = _found(response, D("current-user-privilege-set"))
+    reports = response.found(D("supported-report-set"))
+    privileges = response.found(D("current-user-privilege-set"))
     granted = set() if privileges is None else {str(one.tag) for one in privileges.iter()}
     writing = {D("all"), D("write"), D("write-content"), D("bind")}
     return RemoteCollection(
@@ -237,7 +250,7 @@ def _collection(url: str, path: str, types: set[str], response: Response, princi
 
 
 def _owner(response: Response, name: str) -> list[str]:
-    found = list(_hrefs(response, name))
+    found = response.hrefs(name)
     return found or [text for text in (text_of(response, name),) if text.startswith(("/", "principals/"))]
 
 
@@ -248,21 +261,3 @@ def path_of(url: str) -> str:
         return "/" + "/".join(decode_path(path)[0])
     except BadRequest:
         return path.rstrip("/")
-
-
-def _types(response: Response) -> set[str]:
-    element = _found(response, D("resourcetype"))
-    return set() if element is None else {str(one.tag) for one in element}
-
-
-def _found(response: Response, name: str) -> etree._Element | None:
-    status, element = response.props.get(name, (404, None))
-    return element if status == 200 else None
-
-
-def _hrefs(response: Response, name: str) -> Iterator[str]:
-    element = _found(response, name)
-    if element is not None:
-        for one in element.iterchildren(D("href")):
-            if (one.text or "").strip():
-                yield (one.text or "").strip()

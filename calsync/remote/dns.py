@@ -21,6 +21,8 @@ import dns.name
 import dns.rdatatype
 import dns.resolver
 
+from calsync.webdav.hosts import origin
+
 Kind = Literal["caldav", "carddav"]
 
 #: With TLS first: a client that finds it does not ask for the other (RFC 6764 §6).
@@ -46,8 +48,7 @@ class Service:
     @property
     def origin(self) -> str:
         """`https://dav.example.org`, with the port where it is not the usual one."""
-        usual = {"https": 443, "http": 80}[self.scheme]
-        return f"{self.scheme}://{self.host}" + ("" if self.port == usual else f":{self.port}")
+        return origin(self.scheme, self.host, self.port)
 
     @property
     def url(self) -> str:

@@ -13,6 +13,8 @@ from calsync.webdav.reader import Response
 
 _PROPERTIES: Final = (D("getetag"), D("resourcetype"))
 _PAGES: Final = 10_000
+#: Items of one collection; a server that names more will name more without an end.
+_MOST: Final = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ def _synced(client: Client, collection: RemoteCollection, token: str) -> Listing
         content = element(D("sync-token"), found.token) + element(D("sync-level"), "1") + prop(_PROPERTIES)
         base, answer = client.report(collection.url, D("sync-collection"), content, "0")
         truncated = False
+        known = len(found.items) + len(found.gone)
         for response in answer.responses:
             if path_of(client.joined(base, response.href)) == collection.path:
                 truncated = truncated or response.status == 507
@@ -81,7 +84,8 @@ def _synced(client: Client, collection: RemoteCollection, token: str) -> Listing
             raise RemoteError(f"{collection.url}: the answer to sync-collection has no token")
         if not truncated:
             return found
-        if found.token == before:
+        brought = len(found.items) + len(found.gone) - known
+        if found.token == before or not brought or len(found.items) > _MOST:
             break
     raise RemoteError(f"{collection.url}: sync-collection comes to no end")
 

@@ -10,24 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote, urljoin
+from urllib.parse import quote, urlsplit
 
 from calsync.remote.arriving import ACTOR, AGAIN, Arriving, reason_to_stay
 from calsync.remote.bodies import PARALLEL, Bodies
 from calsync.remote.client import Client, RemoteError, Unreachable
+from calsync.remote.compare import Compared, compare
 from calsync.remote.discovery import Account, RemoteCollection
-from calsync.remote.listing import Listed, Listing, anew, listing, same_etag
+from calsync.remote.listing import Listed, Listing, anew
+from calsync.remote.plan import Planned, Planner, what_to_fetch
 from calsync.remote.properties import everything
-from calsync.remote.state import Entry, Memory, taken_here
-from calsync.store import collections, items, principals, quarantine
+from calsync.remote.state import Entry, Memory
+from calsync.store import collections, items, principals
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
-from calsync.store.places import path_of
 from calsync.store.principals import Principal
-from calsync.transfer.names import collection_name, free, free_of_reserved
 from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceCollection
-from calsync.webdav.urls import encode_segment
 
 #: How often a collection is looked at again that changes while it is taken.
 _ROUNDS: Final = 3
@@ -35,70 +34,8 @@ _PAGE: Final = 500
 
 
 @dataclass(slots=True)
-class Compared:
-    """Both sides of a collection after a run, in items.
-
-    `there`: at the source; `same`: here as they were taken; `changed`, `removed`: here since; `refused`: not taken;
-    `left`: at the source no more, but here; `deleted`: of those, put into the trash; `missing`: neither here nor told.
-    `failure`: why it was not looked at to the end.
-    """
-
-    path: str
-    displayname: str
-    kind: str
-    target: str = ""
-    there: int = 0
-    same: int = 0
-    changed: int = 0
-    removed: int = 0
-    refused: int = 0
-    left: int = 0
-    deleted: int = 0
-    missing: int = 0
-    failure: str = ""
-
-    @property
-    def complete(self) -> bool:
-        """All that is at the source is here, or was here and somebody wanted it otherwise."""
-        return not (self.failure or self.refused or self.missing)
-
-    def line(self) -> str:
-        """For people."""
-        if self.failure:
-            return f"{self.path}: {self.failure}"
-        told = {
-            "changed here since": self.changed,
-            "removed here since": self.removed,
-            "refused": self.refused,
-            "not here": self.missing,
-            "at the source no more": self.left,
-            "put into the trash": self.deleted,
-        }
-        rest = "".join(f", {count} {what}" for what, count in told.items() if count)
-        return f"{self.path} ({self.displayname}) → {self.target}: {self.there} there, {self.same} the same here{rest}"
-
-
-@dataclass(slots=True)
-class Planned:
-    """A collection with what is to be fetched of it. `target`: its path here, as far as that is known."""
-
-    remote: RemoteCollection
-    memory: Memory
-    listing: Listing
-    wanted: dict[str, Listed]
-    target: str
-    failure: str = ""
-
-    @property
-    def there(self) -> int:
-        """How many items the source has."""
-        known = {} if self.listing.whole else self.memory.entries
-        return len((known.keys() | self.listing.items.keys()) - self.listing.gone)
-
-
-@dataclass(slots=True)
 class MovingIn:
-    """`host`: of the source, as it was named. `user`: whose it becomes."""
+    """`host`: of the source, as it was named, with its port. `user`: whose it becomes."""
 
     client: Client
     store: Store
@@ -111,80 +48,9 @@ class MovingIn:
     delete: bool = False
     parallel: int = PARALLEL
 
-    # --- looking ------------------------------------------------------------------------------------------------------
-
     def plan(self, account: Account, chosen: Sequence[RemoteCollection]) -> list[Planned]:
         """List each collection that is `chosen` of an account's. Raises `Unreachable`."""
-        with self.store.read() as tx:
-            principal = principals.find(tx, self.user)
-            known = taken_here(tx, principal.id) if principal is not None else []
-        for id_, host, path in known:
-            if principal is not None and host == self.host and path not in account.collections:
-                self._say_left(principal, id_, path)
-        ours = {id_ for id_, _, _ in known}
-        names: set[str] = set()
-        planned = (self._planned(remote, principal, ours, names) for remote in chosen)
-        return [one for one in planned if one is not None]
-
-    def _say_left(self, principal: Principal, id_: int, path: str) -> None:
-        with self.store.read() as tx:
-            found = collections.get(tx, principal.id, id_)
-        if found is not None:
-            self.report.notice(f"{path} is not among what the source shows now; {found.name} stays here")
-
-    def _planned(
-        self, remote: RemoteCollection, principal: Principal | None, ours: set[int], names: set[str]
-    ) -> Planned | None:
-        memory = Memory("")
-        if principal is not None:
-            with self.store.read() as tx:
-                memory = Memory.read(tx, principal.id, self.host, remote.path)
-                if memory.collection and collections.get(tx, principal.id, memory.collection) is None:
-                    if not self.theirs:
-                        self.report.notice(f"{remote.path} was removed here since (--theirs brings it back)")
-                        return None
-                    memory = memory.anew()
-        target = self._target(remote, principal, memory, ours, names)
-        names.add(target)
-        try:
-            found = listing(self.client, remote, memory.token)
-        except Unreachable:
-            raise
-        except RemoteError as error:
-            return Planned(remote, memory, Listing(), {}, target, f"it cannot be listed: {error}")
-        return Planned(remote, memory, found, self._wanted(remote, memory, found), target)
-
-    def _target(
-        self, remote: RemoteCollection, principal: Principal | None, memory: Memory, ours: set[int], names: set[str]
-    ) -> str:
-        """The name that the collection has here, or gets."""
-        with self.store.read() as tx:
-            if principal is not None and memory.collection:
-                found = collections.get(tx, principal.id, memory.collection)
-                if found is not None:
-                    return path_of(tx, principal.id, found.id)
-            there = {one.name: one for one in collections.children(tx, principal.id)} if principal is not None else {}
-        usable = not any(ord(letter) < 32 or letter in "/\x7f" for letter in remote.name)
-        wanted = free_of_reserved(remote.name if usable and remote.name else collection_name(remote.displayname), names)
-        one = there.get(wanted)
-        if wanted not in names and (one is None or _adoptable(one, remote, ours)):
-            return wanted
-        base = wanted if wanted.endswith(_ENDINGS[remote.kind]) else wanted + _ENDINGS[remote.kind]
-        return free(base if one is None or one.kind != remote.kind else wanted, names | there.keys())
-
-    def _wanted(self, remote: RemoteCollection, memory: Memory, found: Listing) -> dict[str, Listed]:
-        """What is to be fetched: new there, changed there, or not settled before."""
-        wanted = {}
-        for name, one in found.items.items():
-            entry = memory.entries.get(name)
-            if entry is None or not one.etag or not same_etag(entry.etag, one.etag):
-                wanted[name] = one
-        if not found.whole:
-            for name, entry in memory.entries.items():
-                if entry.etag == AGAIN and name not in found.gone and name not in wanted:
-                    path = name if name.startswith("/") else f"{remote.path}/{name}"
-                    wanted[name] = Listed(quote(path), "")
-        return wanted
+        return Planner(self.client, self.store, self.host, self.user, self.report, self.theirs).plan(account, chosen)
 
     # --- taking -------------------------------------------------------------------------------------------------------
 
@@ -195,7 +61,13 @@ class MovingIn:
         if planned.failure:
             told.failure = planned.failure
             return told
-        principal, collection = self._made(planned)
+        try:
+            principal, collection = self._made(planned)
+        except Unreachable:
+            raise
+        except RemoteError as error:
+            told.failure = f"{error}; once more, when nobody else writes there"
+            return told
         token, wanted, final = planned.listing.token, planned.wanted, planned.listing
         for left in range(_ROUNDS, 0, -1):
             if wanted:
@@ -209,13 +81,13 @@ class MovingIn:
                 return told
             wanted = {
                 name: one
-                for name, one in self._wanted(remote, memory, final).items()
+                for name, one in what_to_fetch(remote, memory, final).items()
                 if name not in memory.entries or (one.etag and memory.entries[name].etag not in (AGAIN, ""))
             }
             if not wanted or left == 1:
                 break
         self._settle(planned, collection, final, token if not wanted else "", told)
-        self._compare(collection, memory, final, told)
+        compare(self.store, collection, memory, final, told)
         return told
 
     def _made(self, planned: Planned) -> tuple[Principal, Collection]:
@@ -233,6 +105,8 @@ class MovingIn:
             if found is None:
                 found = collections.create(tx, principal, 0, names[-1], remote.kind, remote.components, properties)
             elif memory.collection != found.id:
+                if found.items:  # it was empty, or not there, when this was planned
+                    raise RemoteError(f"{self.user}/{planned.target} has been filled by somebody else just now")
                 found = collections.set_kind(tx, found, remote.kind, remote.components)
                 found = collections.set_properties(tx, found, properties)
             else:
@@ -353,7 +227,14 @@ class MovingIn:
     def _is_gone(self, remote: RemoteCollection, name: str) -> bool:
         """Asked once more: a listing that lacks something is not enough to remove it."""
         path = name if name.startswith("/") else f"{remote.path}/{name}"
-        return self.client.ask("GET", urljoin(remote.url, quote(path))).status in (404, 410)
+        # Not joined: what begins with two slashes would name a host, which would be given the login.
+        url = urlsplit(remote.url)._replace(path=quote(path), query="", fragment="").geturl()
+        try:
+            return self.client.ask("GET", url).status in (404, 410)
+        except Unreachable:
+            raise
+        except RemoteError:
+            return False
 
     def _removed(self, collection: Collection, entry: Entry) -> bool:
         """Into the history, from where it can be brought back; unless somebody has changed it just now."""
@@ -364,42 +245,3 @@ class MovingIn:
                 return False
             items.delete(tx, collection, there)
             return True
-
-    def _compare(self, collection: Collection, memory: Memory, final: Listing, told: Compared) -> None:
-        """Names and ETags of both sides; here those of what is stored now."""
-        here = self._etags(collection)
-        with self.store.read() as tx:
-            kept = {entry.digest for entry in quarantine.listing(tx, collection.owner)}
-        told.there = len(final.items)
-        for name, one in final.items.items():
-            entry = memory.entries.get(name)
-            if entry is None or (one.etag and entry.etag not in (AGAIN, "") and not same_etag(entry.etag, one.etag)):
-                told.missing += 1
-            elif not entry.href:
-                told.refused += entry.etag == AGAIN or entry.digest in kept
-            elif (etag := here.get(encode_segment(entry.href))) is None:
-                told.removed += 1
-            elif etag == entry.here and entry.etag != AGAIN:
-                told.same += 1
-            else:
-                told.changed += 1
-
-    def _etags(self, collection: Collection) -> dict[str, str]:
-        """Of all items here, by their names as they stand in URLs."""
-        found: dict[str, str] = {}
-        after = 0
-        while True:
-            with self.store.read() as tx:
-                page = items.page(tx, collection, after, _PAGE)
-            found.update((one.url, one.etag) for one in page)
-            if len(page) < _PAGE:
-                return found
-            after = page[-1].id
-
-
-def _adoptable(one: Collection, remote: RemoteCollection, ours: set[int]) -> bool:
-    """Whether a collection that is here already may become the source's: it is of its kind, and empty."""
-    return one.kind == remote.kind and one.items == 0 and one.id not in ours
-
-
-_ENDINGS: Final = {"calendar": "-calendar", "addressbook": "-contacts"}

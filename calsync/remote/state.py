@@ -8,6 +8,7 @@ with the user when that is purged.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from calsync.store import meta
 
 if TYPE_CHECKING:
-    from calsync.store.engine import Transaction
+    from calsync.store.transaction import Transaction
 
 #: Entries of a page that was put together, and how many loose pages are left as they are.
 _PAGE: Final = 2000
@@ -52,6 +53,7 @@ class Memory:
     _next: int = 0
     _loose: int = 0
     _stale: bool = False
+    _run: str = field(default_factory=lambda: secrets.token_hex(4))
 
     @classmethod
     def read(cls, tx: Transaction, principal: int, host: str, path: str) -> Memory:
@@ -63,7 +65,7 @@ class Memory:
                 found.collection, found.properties = told["collection"], told["properties"]
                 found.token = told["token"]
             else:
-                number = int(key.removeprefix(found.key))
+                number = int(key.removeprefix(found.key).partition("-")[0])
                 found._next = max(found._next, number + 1)
                 found._loose += 1
                 for name, entry in told.items():
@@ -107,7 +109,8 @@ class Memory:
         self._page(tx, changed)
 
     def _page(self, tx: Transaction, page: Mapping[str, Entry | None]) -> None:
-        meta.put(tx, f"{self.key}{self._next:08d}", json.dumps(page).encode())
+        # Two runs at once number alike; neither may write over what the other knows.
+        meta.put(tx, f"{self.key}{self._next:08d}-{self._run}", json.dumps(page).encode())
         self._next += 1
         self._loose += 1
 

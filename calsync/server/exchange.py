@@ -13,13 +13,13 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.server.call import Application, Call, Piece
 from calsync.server.crew import READING, Crew, Lane
 from calsync.server.environ import Head, Network, Peer, environ_of
 from calsync.server.limits import Limits
 from calsync.server.spool import Budget, Spool
-from calsync.tally import families
 
 logger = logging.getLogger("calsync.server")
 
@@ -243,7 +243,7 @@ def _length(headers: Headers, call: Call, piece: Piece, bodiless: bool) -> int |
 
 async def refuse(out: Out, status: HTTPStatus, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
     """Answer with a status and its name. Raises `ClientGone`."""
-    tally.add(families.REFUSED, (str(status.value),))
+    counters.add(families.REFUSED, (str(status.value),))
     text = f"{status.value} {status.phrase}\n".encode()
     out.start(
         status.value,

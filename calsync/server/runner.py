@@ -14,7 +14,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.server import addresses
 from calsync.server.call import Application
 from calsync.server.crew import Crew
@@ -27,7 +28,6 @@ from calsync.server.limits import Limits
 from calsync.server.notify import notify, patience, reloading
 from calsync.server.spool import Budget
 from calsync.server.tls import Tls, TlsError
-from calsync.tally import families
 
 logger = logging.getLogger("calsync.server")
 
@@ -207,8 +207,8 @@ async def _watch(guests: Guests, spool: Budget, is_worker: bool) -> None:
         now = time.monotonic()
         for guest in guests:
             guest.check(now)
-        tally.put(families.CONNECTIONS, len(guests))
-        tally.put(families.SPOOL, spool.used)
+        counters.put(families.CONNECTIONS, len(guests))
+        counters.put(families.SPOOL, spool.used)
         if pause and now - said >= pause:
             said = now
             notify("WATCHDOG=1")

@@ -77,7 +77,7 @@ class Tls:
                 with Path(path).open("rb") as file:
                     file.read(1)
             except OSError as error:
-                raise TlsError(f"[server] {option}: {path}: {_why(error)}") from error
+                raise TlsError(f"[server] {option}: {path}: {_why(error)} (--{option} FILE)") from error
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ssl.SSLError) as error:

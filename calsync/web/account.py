@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from calsync import agents
+from calsync import user_agents
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
 from calsync.accounts.passwords import MAX_LENGTH, BadPassword
 from calsync.dav.request import Response
@@ -31,7 +31,7 @@ def show(visit: Visit) -> Response:
         factors=visit.site.factors.of(visit.me.account),
         totp=visit.site.settings.totp,
         required=visit.site.must_have_second_step(visit.me.role),
-        named=agents.named,
+        named=user_agents.named,
     )
 
 

@@ -11,12 +11,12 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from calsync import agents
+from calsync import user_agents
 from calsync.accounts import audit
 from calsync.accounts.flows import Flow, Grant
 from calsync.accounts.scopes import BadScope, Scope
 from calsync.dav.request import Response
-from calsync.store.engine import Transaction
+from calsync.store.transaction import Transaction
 from calsync.web import devices, forms, homes, render
 from calsync.web.texts import _
 from calsync.web.visit import Told
@@ -109,7 +109,7 @@ def _form(visit: Visit, flow: Flow, status: int = 200, error: str = "") -> Respo
         "let_in.html",
         status,
         flow=flow,
-        app=agents.named(flow.client) or _("An app"),
+        app=user_agents.named(flow.client) or _("An app"),
         values={name: visit.form.text(name) for name in ("label", "scope", "lasts", "read_only")},
         chosen=visit.form.all("collection"),
         shelves=homes.shelves(visit),

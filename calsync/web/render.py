@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from calsync import agents
+from calsync import user_agents
 from calsync.dav.request import Response
 from calsync.web.texts import CATALOGUE
 from calsync.webdav.errors import NotFound
@@ -66,7 +66,7 @@ def environment() -> Environment:
     made.install_gettext_translations(CATALOGUE, newstyle=True)  # type: ignore[attr-defined]
     made.filters["day"] = _day
     made.filters["moment"] = _moment
-    made.filters["agent"] = agents.named
+    made.filters["agent"] = user_agents.named
     return made
 
 

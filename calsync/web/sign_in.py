@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from calsync import tally
+from calsync import counters
 from calsync.accounts import audit
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
+from calsync.counters import families
 from calsync.dav.request import Response
 from calsync.login import log_failure
-from calsync.tally import families
 from calsync.web import routes
 from calsync.web.texts import _
 
@@ -33,21 +33,21 @@ def check(visit: Visit) -> Response:
     try:
         identity = visit.site.sign_in(login, visit.form.get("password"), visit.call)
     except Throttled as error:
-        tally.add(families.LOGINS, ("throttled",))
+        counters.add(families.LOGINS, ("throttled",))
         return _form(visit, 429, {"Retry-After": str(error.retry_after)}, login, next_page, waiting(error.retry_after))
     except TooManyChecks:
-        tally.add(families.LOGINS, ("busy",))
+        counters.add(families.LOGINS, ("busy",))
         told = _("Too many people are signing in right now. Please try again in a moment.")
         return _form(visit, 503, {"Retry-After": "5"}, login, next_page, told)
     except BackendDown:
-        tally.add(families.LOGINS, ("down",))
+        counters.add(families.LOGINS, ("down",))
         told = _("Passwords cannot be checked at the moment. Please try again later.")
         return _form(visit, 503, {"Retry-After": "30"}, login, next_page, told)
     if identity is None:
         log_failure(visit.call.remote, login)
         told = _("User name and password do not belong together.")
         return _form(visit, 403, None, login, next_page, told)
-    tally.add(families.LOGINS, ("ok",))
+    counters.add(families.LOGINS, ("ok",))
     return entered(visit, identity.account, next_page, stage=_stage(visit, identity.account, identity.role))
 
 

@@ -14,7 +14,8 @@ from calsync.accounts.flows import Flows
 from calsync.accounts.sessions import Sessions
 from calsync.dav.registry import Call
 from calsync.dav.request import Response
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 from calsync.upstream import Configuration
 from calsync.web import forms, render
 from calsync.web.cookies import Jar

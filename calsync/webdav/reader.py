@@ -28,8 +28,25 @@ class Response:
 
     def text(self, name: str) -> str | None:
         """The text of a property found (200), else None."""
+        found = self.found(name)
+        return None if found is None else parse.text_content(found)
+
+    def found(self, name: str) -> etree._Element | None:
+        """A property that was found (200), else None."""
         status, element = self.props.get(name, (404, None))
-        return parse.text_content(element) if element is not None and status == 200 else None
+        return element if status == 200 else None
+
+    def hrefs(self, name: str) -> list[str]:
+        """What stands in the `D:href`s of a property found."""
+        found = self.found(name)
+        texts = () if found is None else ((one.text or "").strip() for one in found.iterchildren(D("href")))
+        return [text for text in texts if text]
+
+    @property
+    def types(self) -> set[str]:
+        """The names in `D:resourcetype`."""
+        found = self.found(D("resourcetype"))
+        return set() if found is None else {str(one.tag) for one in found}
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from radicale.storage import BaseCollection, ComponentNotFoundError
 from calsync.ical.whole import join_calendar, join_cards
 from calsync.store import changes, collections, items, principals
 from calsync.store.changes import SyncToken
-from calsync.store.engine import Transaction
 from calsync.store.errors import Damaged
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 from calsync.webdav.headers import http_date
 from calsync_storage import listing, properties
 from calsync_storage.item import Item, decoded

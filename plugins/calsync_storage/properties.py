@@ -8,6 +8,7 @@ that it saw changes nothing.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -62,15 +63,27 @@ def from_radicale(props: Mapping[str, str]) -> Meta:
 
 
 def to_radicale(kind: str, components: tuple[str, ...], properties: Mapping[str, str]) -> dict[str, str]:
-    """Radicale's map of what the store keeps."""
+    """Radicale's map of what the store keeps, without what is `illegible`."""
     props = {}
     if TAGS[kind]:
         props["tag"] = TAGS[kind]
     if components:
         props[_COMPONENTS] = ",".join(components)
     for name, xml in properties.items():
-        props[to_human(name)] = text(name, xml)
+        with contextlib.suppress(ValueError):
+            props[to_human(name)] = text(name, xml)
     return props
+
+
+def illegible(properties: Mapping[str, str]) -> list[str]:
+    """The properties that are no XML: something has damaged them."""
+    found = []
+    for name, xml in properties.items():
+        try:
+            text(name, xml)
+        except ValueError:
+            found.append(to_human(name))
+    return found
 
 
 def changes(properties: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
@@ -108,8 +121,11 @@ def _attribute(value: str) -> str:
 
 
 def text(name: str, xml: str) -> str:
-    """The text that Radicale keeps of an element: what stands before its first child."""
-    root = etree.fromstring(xml.encode(), _PARSER)
+    """The text that Radicale keeps of an element: what stands before its first child. ValueError where it is none."""
+    try:
+        root = etree.fromstring(xml.encode(), _PARSER)
+    except etree.XMLSyntaxError as error:
+        raise ValueError(f"property {to_human(name)} is not XML") from error
     if name == _SOURCE:
         href = root.find(_HREF)
         if href is not None:
@@ -117,4 +133,4 @@ def text(name: str, xml: str) -> str:
     return root.text or ""
 
 
-__all__ = ["KINDS", "TAGS", "Meta", "changes", "element", "from_radicale", "text", "to_radicale"]
+__all__ = ["KINDS", "TAGS", "Meta", "changes", "element", "from_radicale", "illegible", "text", "to_radicale"]

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 
 
 class Session:

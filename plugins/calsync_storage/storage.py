@@ -20,10 +20,10 @@ from radicale.types import CollectionOrItem
 from calsync.ical.facts import ObjectResource
 from calsync.store import collections, items, principals, verify
 from calsync.store.collections import HOME
-from calsync.store.engine import Transaction
 from calsync.store.items import LeftOut
 from calsync.store.principals import Principal
 from calsync.store.rows import uid_holders
+from calsync.store.transaction import Transaction
 from calsync_storage import location, properties
 from calsync_storage.collection import Collection
 from calsync_storage.item import Item

@@ -12,8 +12,8 @@ from radicale.item import Item, get_etag
 
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
 from calsync.store.collections import Collection
-from calsync.store.engine import Transaction
 from calsync.store.errors import Absent, Exists, Full, OverQuota, ReadOnly, UidConflict
+from calsync.store.transaction import Transaction
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # What every client and every configuration of Radicale takes in a path.

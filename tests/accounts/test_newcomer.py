@@ -5,8 +5,9 @@ import pytest
 
 from calsync.accounts.newcomer import First, provision
 from calsync.store import collections, principals
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
 from calsync.store.principals import Principal
+from calsync.store.transaction import Transaction
 
 
 @pytest.fixture

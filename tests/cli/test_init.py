@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from calsync.cli.setup.files import Owner, Planned, Writing
 from tests.postgresql import shared
 from tests.server_process import FOREIGN, ROOT, ServerProcess
 
@@ -153,6 +154,54 @@ def test_a_configuration_that_would_not_start_is_taken_back(tmp_path: Path) -> N
     done = init(tmp_path, "--tls", "proxy", "--user", "anna", CALSYNC_HISTORY_JOURNAL="/dev/null/x")
     assert (done.returncode, "[history] journal" in done.stderr) == (1, True)
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_copies_of_ones_own_beside_the_store_stay_where_it_is_taken_back(tmp_path: Path) -> None:
+    mine = tmp_path / f"{STORE}.of-last-year"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("dear")
+    assert init(tmp_path, "--tls", "proxy", "--user", "anna", CALSYNC_HISTORY_JOURNAL="/dev/null/x").returncode == 1
+    assert there(tmp_path) == {mine.relative_to(tmp_path).as_posix(): b"dear"}
+
+
+def test_secrets_of_a_configuration_that_is_there_are_neither_shown_nor_for_others(tmp_path: Path) -> None:
+    config = tmp_path / CONFIG
+    config.parent.mkdir(parents=True)
+    text = "[auth]\nldap_secret = tell nobody\n[storage]\nurl = postgresql://me:tell-nobody@db/calsync\n"
+    config.write_text(text)
+    config.chmod(0o640)
+    refused = init(tmp_path, "--tls", "proxy", "--user", "anna")
+    assert (refused.returncode, "-ldap_secret" in refused.stdout) == (1, True)
+    assert not re.search("tell.nobody", refused.stdout + refused.stderr)
+    with Writing() as writing:
+        copies = [writing.file(Planned(config, one, ""), Owner()) for one in ("second", "third")]
+    assert [one.read_text() for one in copies if one is not None] == [text, "second"]
+    assert copies[0] is not None and copies[0].stat().st_mode & 0o777 == 0o640
+
+
+def test_a_radicale_that_is_taken_over_for_oneself_is_not_for_the_group(tmp_path: Path) -> None:
+    users, stock = tmp_path / "users", tmp_path / "radicale.conf"
+    users.write_text("anna:tell-nobody\n")
+    stock.write_text(f"[auth]\ntype = htpasswd\nhtpasswd_filename = {users}\nhtpasswd_encryption = plain\n")
+    words = ("--tls", "proxy", "--radicale", str(stock), "--folder", str(tmp_path / "data"), "--no-unit")
+    assert init(tmp_path, *words).returncode == 0
+    made = (tmp_path / CONFIG).parent
+    assert {one.name: one.stat().st_mode & 0o777 for one in made.iterdir()} == dict.fromkeys(
+        ("config", "radicale", "users"), 0o600
+    )
+    users.write_text("anna:tell-others\n")
+    refused = init(tmp_path, *words)
+    assert (refused.returncode, "tell" in refused.stdout) == (1, False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_a_link_leads_to_is_not_given_away(tmp_path: Path) -> None:
+    """The folder is the service's, which could have laid it."""
+    link, file = tmp_path / "calsync.db-wal", tmp_path / "shadow"
+    file.touch()
+    link.symlink_to(file)
+    Owner(12345, 12345).take(link)
+    assert (link.lstat().st_uid, file.stat().st_uid) == (12345, 0)
 
 
 def test_a_database_gets_the_first_user(tmp_path: Path) -> None:

@@ -145,7 +145,8 @@ def test_a_proxys_word_is_taken_from_a_proxy_only(tmp_path: Path) -> None:
     [
         ("type = oauth2", "OAuth2 token endpoint URL is required"),
         ("type = htpasswd\nhtpasswd_filename = /no/users", "Failed to load htpasswd file '/no/users'"),
-        ("type = no_such_module", "Failed to load auth module 'no_such_module'"),
+        ("type = htpaswd", "(did you mean htpasswd?)"),
+        ("type = no_such_module", "[auth] type: 'no_such_module' is no type, and no module of Python's"),
     ],
 )
 def test_a_back_end_that_cannot_be_loaded_is_one_line(tmp_path: Path, options: str, message: str) -> None:

@@ -55,6 +55,7 @@ class Proxy:
     after: Fault = lambda _passed: None
     tls: ssl.SSLContext | None = None
     prefix: str = ""
+    listen: tuple[str, int] = ("127.0.0.1", 0)
     requests: list[str] = field(default_factory=list)
 
     def __enter__(self) -> Self:
@@ -90,7 +91,7 @@ class Proxy:
                     return plain, address
                 return proxy.tls.wrap_socket(plain, server_side=True, do_handshake_on_connect=False), address
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(self.listen, Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
         return self

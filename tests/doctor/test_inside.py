@@ -16,6 +16,7 @@ from calsync.doctor import certificate, inside
 from calsync.doctor.finding import Finding, Level
 from calsync.jobs import queue
 from calsync.recovery import backup, hold
+from calsync.server.certificate import of_file
 from calsync.store import collections, items, journal, principals
 from calsync.store.engine import Store
 from tests.cli.run import run
@@ -105,6 +106,25 @@ def test_files_of_another_user_are_named_and_none_is_made(look: Look, folder: Pa
     assert "strangers-files" in look()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a home that the server's user cannot look into")
+def test_roots_own_home_is_nothing_that_the_servers_user_has_to_read(
+    look: Look, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody, home = 65534, tmp_path_factory.mktemp("home")
+    home.chmod(0o700)
+    look()
+    for path in (folder, folder / "data", *folder.iterdir(), *(folder / "data").iterdir()):
+        os.chown(path, nobody, -1)
+    for above in (folder, *folder.parents):
+        above.chmod(above.stat().st_mode | 0o011)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("CALSYNC_CONFIG", raising=False)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("CALSYNC_STORAGE_FILESYSTEM_FOLDER", str(folder / "data"))
+    wrong = [one for one in inside.findings(None) if one.topic == "Configuration" and one.level is Level.PROBLEM]
+    assert wrong == []
+
+
 def test_there_may_be_no_store_yet(look: Look, folder: Path) -> None:
     (folder / "data" / "calsync.db").unlink()
     found = look()
@@ -176,17 +196,17 @@ def test_the_servers_own_certificate(look: Look, folder: Path) -> None:
     file.chmod(0o644)
     assert "chmod" in look(text)["config"].got
     assert "key" in look(f"ssl = True\ncertificate = {file}\nkey = {folder}/config\n")["config"].got
-    read = certificate.of_file(file)
+    read = of_file(file)
     assert (read.subject, list(read.names), read.self_signed) == ("localhost", ["localhost"], True)
-    assert [one.code for one in certificate.age(read, read.ends - 3 * 86400)] == ["certificate-ends"]
-    assert [one.code for one in certificate.age(read, read.ends + 1)] == ["certificate-expired"]
-    assert [one.code for one in certificate.age(read, read.begins - 1)] == ["not-yet-valid"]
+    assert [one.code for one in certificate.validity(read, read.ends - 3 * 86400)] == ["certificate-ends"]
+    assert [one.code for one in certificate.validity(read, read.ends + 1)] == ["certificate-expired"]
+    assert [one.code for one in certificate.validity(read, read.begins - 1)] == ["not-yet-valid"]
 
 
 def test_a_store_in_postgresql() -> None:
     url = shared().store()
     try:
-        found = list(inside.findings(store=url))
+        found = list(inside.findings(url=url))
         assert {one.level for one in found} <= {Level.OK, Level.NOTE}, found
         assert any("PostgreSQL" in one.got for one in found)
     finally:

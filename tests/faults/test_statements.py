@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from calsync.accounts.accounts import Accounts
-from calsync.store import engine, verify
+from calsync.store import transaction, verify
 from tests.dav.conftest import PASSWORD, Client, event, make_application
 from tests.faults.test_nth_fault import bulk, whole
 
@@ -76,12 +76,12 @@ def _write(folder: Path, name: str, n: int) -> int:
     application = make_application(folder)
     anna = Client(application)
     anna.propfind(HOME, Depth="0")
-    plain = engine.Transaction.__init__
+    plain = transaction.Transaction.__init__
 
     def counted(self: Any, backend: Any, connection: Any, *rest: Any, **more: Any) -> None:
         plain(self, backend, Counted(connection, n) if more.get("writes") else connection, *rest, **more)
 
-    engine.Transaction.__init__ = counted  # type: ignore[method-assign]
+    transaction.Transaction.__init__ = counted  # type: ignore[method-assign]
     return int(WRITES[name](anna).status >= 300)
 
 

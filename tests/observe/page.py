@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
-from calsync.tally import families
+from calsync.counters import families
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "observing.md"
 _BEGIN: Final = "<!-- metrics: written by python -m tests.observe.page -->"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from calsync.tally import families
+from calsync.counters import families
 from tests.observe import board, page
 
 CONFIG = Path(__file__).parents[2] / "config"

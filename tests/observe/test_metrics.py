@@ -13,8 +13,8 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from calsync import agents
-from calsync.tally import families
+from calsync import user_agents
+from calsync.counters import families
 from tests.server_process import ServerProcess
 
 PASSWORD = "correct horse battery"
@@ -146,7 +146,7 @@ def test_whatever_clients_send_there_are_only_so_many_figures(server: Watched) -
     for made_up in ("evil", "mallory", "M1", "path1", "page1", "secret-id", "anna", PASSWORD, str(server.folder)):
         assert made_up not in text, made_up
     clients = set(re.findall(r'client="([^"]*)"', text))
-    assert clients <= set(agents.KINDS)
+    assert clients <= set(user_agents.KINDS)
     assert "other" in clients
     assert text.count("\n") < 1500
 

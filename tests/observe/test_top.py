@@ -61,9 +61,9 @@ def test_who_syncs_what(server: ServerProcess) -> None:
 
 def test_requests_under_way_are_shown(server: ServerProcess) -> None:
     """One whose answer is held back: nobody takes it."""
+    from calsync.counters import folder
+    from calsync.counters.recent import Recent
     from calsync.metrics.activity import Activity
-    from calsync.tally import folder
-    from calsync.tally.recent import Recent
 
     place = server.folder / "live"
     made = folder.make(str(place), server.folder, "sqlite:////another")

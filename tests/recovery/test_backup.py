@@ -65,6 +65,21 @@ def spoil(url: str) -> None:
     Raw(url).rot("precious", "spurious")
 
 
+def test_a_property_that_is_damaged_is_named_and_the_rest_is_backed_up(
+    store: Store, calendar: Collection, folder: Path
+) -> None:
+    with store.write() as tx:
+        collections.set_properties(
+            tx, calendar, {"{DAV:}displayname": "<D:displayname", "{x:}y": '<y xmlns="x:">1</y>'}
+        )
+    made = backup.make(store, folder)
+    assert [notice for notice in made.notices if "/anna/work/: its property D:displayname is damaged" in notice]
+    (user,) = RadicaleFolder(made.folder / "collection-root").users()
+    assert len(list(user.collections[0].items())) == 1
+    props = json.loads((made.folder / "collection-root" / "anna" / "work" / ".Radicale.props").read_text())
+    assert props == {"tag": "VCALENDAR", "{x:}y": "1"}
+
+
 def test_what_lies_in_it_can_be_read_without_calsync(store: Store, calendar: Collection, folder: Path) -> None:
     made = backup.make(store, folder)
     assert made.manifest.items == 1 and not made.manifest.damaged

@@ -9,7 +9,8 @@ from pathlib import Path
 from calsync.jobs import queue
 from calsync.recovery.restore import Report, Wish, restore
 from calsync.store import principals
-from calsync.store.engine import Store, Transaction
+from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 
 
 def _put(tx: Transaction, name: str, owner: int) -> int:

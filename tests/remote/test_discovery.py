@@ -12,9 +12,10 @@ import dns.rdatatype
 import dns.rrset
 import pytest
 
-from calsync.remote.client import Client, Login, RemoteError, same_family
+from calsync.remote.client import Client, Login, RemoteError
 from calsync.remote.discovery import explore, host_of
 from calsync.remote.dns import Resolver
+from calsync.webdav.hosts import same_family
 from tests.remote.moving import Here, event
 from tests.remote.odd import CALENDAR, Held, Odd, serving
 

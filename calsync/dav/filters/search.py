@@ -37,10 +37,10 @@ from calsync.ical.budget import Purse
 from calsync.ical.lines import Component, ScanError, scan
 from calsync.store import items, queries
 from calsync.store.collections import Collection
-from calsync.store.engine import Transaction
 from calsync.store.errors import Damaged
 from calsync.store.items import ItemRow
 from calsync.store.queries import Candidate
+from calsync.store.transaction import Transaction
 from calsync.webdav.requests import CardFilter, CompFilter
 
 #: Rows of a page, and octets of bodies that are read for it, about.

@@ -12,8 +12,8 @@ from calsync.dav.request import Response
 from calsync.dav.resources import EXISTING, ITEMS, STORED_COLLECTIONS, Kind, Resource, locate
 from calsync.dav.scope import Scope
 from calsync.store import collections, items, principals, quota
-from calsync.store.engine import Transaction
 from calsync.store.errors import UidConflict
+from calsync.store.transaction import Transaction
 from calsync.webdav import headers
 from calsync.webdav.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
 from calsync.webdav.names import CR, C, D

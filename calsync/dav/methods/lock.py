@@ -12,8 +12,8 @@ from calsync.dav.request import XML, Response, multistatus
 from calsync.dav.resources import ITEMS, STORED_COLLECTIONS, Kind, Resource
 from calsync.dav.scope import Scope
 from calsync.store import items, locks, principals
-from calsync.store.engine import Transaction
 from calsync.store.locks import Lock
+from calsync.store.transaction import Transaction
 from calsync.webdav import headers, parse
 from calsync.webdav.conditions import LOCK_TOKEN_MATCHES_REQUEST_URI, NO_CONFLICTING_LOCK
 from calsync.webdav.errors import (

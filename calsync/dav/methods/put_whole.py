@@ -20,8 +20,8 @@ from calsync.dav.scope import Scope
 from calsync.ical import whole
 from calsync.store import collections, items
 from calsync.store.collections import Collection
-from calsync.store.engine import Transaction
 from calsync.store.errors import Damaged, OverQuota, UidConflict
+from calsync.store.transaction import Transaction
 from calsync.webdav.errors import Conflict, DavError, Forbidden
 from calsync.webdav.multistatus import element, response_status, stream
 from calsync.webdav.names import CR, CS_, C, D

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from calsync import tally
+from calsync import counters
+from calsync.counters import families
 from calsync.dav.answer import Listing, describe
 from calsync.dav.members import child_collections
 from calsync.dav.registry import report
@@ -13,9 +14,8 @@ from calsync.dav.resources import STORED_COLLECTIONS, Kind, Resource, of_collect
 from calsync.dav.scope import Scope
 from calsync.store import changes, items
 from calsync.store.changes import Change, SyncToken
-from calsync.store.engine import Transaction
 from calsync.store.replicas import Seen
-from calsync.tally import families
+from calsync.store.transaction import Transaction
 from calsync.webdav.conditions import NUMBER_OF_MATCHES_WITHIN_LIMITS, SYNC_TRAVERSAL_SUPPORTED, VALID_SYNC_TOKEN
 from calsync.webdav.errors import Forbidden
 from calsync.webdav.multistatus import element, response_status, stream
@@ -44,17 +44,17 @@ def _since(resource: Resource, text: str) -> SyncToken:
     """
     state = resource.collection or resource.owner
     if not text:
-        tally.add(families.SYNCS, ("first",))
+        counters.add(families.SYNCS, ("first",))
         return changes.first(state)
     try:
         token = SyncToken.parse(text)
     except ValueError as error:
-        tally.add(families.SYNCS, ("refused",))
+        counters.add(families.SYNCS, ("refused",))
         raise Forbidden(str(error), condition=VALID_SYNC_TOKEN) from error
     if not token.holds_for(state):
-        tally.add(families.SYNCS, ("refused",))
+        counters.add(families.SYNCS, ("refused",))
         raise Forbidden(f"sync-token {text}: its history is not known", condition=VALID_SYNC_TOKEN)
-    tally.add(families.SYNCS, ("changes",))
+    counters.add(families.SYNCS, ("changes",))
     return token
 
 
@@ -109,7 +109,7 @@ class _Walk:
 
     def truncated(self) -> bytes:
         """RFC 6578 §3.6: said of the collection itself."""
-        tally.add(families.TRUNCATED)
+        counters.add(families.TRUNCATED)
         return response_status(self._prefix, 507, NUMBER_OF_MATCHES_WITHIN_LIMITS)
 
     def first_changes(self, tx: Transaction, limit: int) -> list[Change]:
