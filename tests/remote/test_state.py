@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calsync.cli import place
+from calsync.remote.discovery import server_of
 from calsync.remote.state import Entry, Memory, prefix
 from calsync.store import meta, principals
 from tests.remote.moving import Here, event
@@ -17,12 +18,12 @@ def test_what_is_noted_is_read_again_and_pages_are_put_together(here: Here) -> N
                 with store.write() as tx:
                     principal = principals.find(tx, "anna")
                     assert principal is not None
-                    memory = Memory.read(tx, principal.id, "127.0.0.1", "/dav/anna/work")
+                    memory = Memory.read(tx, principal.id, server_of(odd.url), "/dav/anna/work")
                     entry = Entry(f'"{number}"', "d", f"{number}.ics", "h")
                     memory.note(tx, {f"{number}.ics": entry, f"{number - 2}.ics": None})
                     memory.gather(tx)
             with store.read() as tx:
-                memory = Memory.read(tx, principal.id, "127.0.0.1", "/dav/anna/work")
+                memory = Memory.read(tx, principal.id, server_of(odd.url), "/dav/anna/work")
                 assert set(memory.entries) == {"a.ics", "58.ics", "59.ics"}
                 assert memory.entries["59.ics"] == Entry('"59"', "d", "59.ics", "h")
                 assert memory.collection

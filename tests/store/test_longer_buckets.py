@@ -42,3 +42,9 @@ def test_two_short_buckets_are_a_long_one(entries: list[tuple[int, int]]) -> Non
         for bucket in sorted({one // 2 for one in halves})
     ]
     assert made == occurrences.pack([(start, start + length) for start, length in entries], WINDOW)
+
+
+def test_a_damaged_row_stops_no_upgrade_and_is_found_at_any_time() -> None:
+    for octets in (b"", b"abc", struct.pack("<2i", -1, 5)):
+        (made,) = occurrences.pack([(_BUCKET, 2 * _BUCKET)], WINDOW)
+        assert _together([(0, 1, octets)]) == made[1]

@@ -1,7 +1,7 @@
 """The clients that are played: what each sends, in its words, and what it cannot do without.
 
-Thunderbird's and Evolution's are taken from their sources; those of DAVx5, iOS and macOS are written from what is known of
-what they send, and were not captured from a device (docs/clients.md has where to read more).
+Thunderbird's and Evolution's are taken from their sources; those of DAVx5, iOS and macOS are written from what is
+known of what they send, and were not captured from a device (docs/clients.md has where to read more).
 """
 
 from __future__ import annotations

@@ -69,7 +69,11 @@ def _together(halves: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def _unpacked(packed: bytes) -> list[tuple[int, int]]:
-    length, *numbers = struct.unpack(f"<{len(packed) // 4}i", packed)
-    if length == _MIXED:
-        return list(zip(numbers[::2], numbers[1::2], strict=True))
-    return [(start, length) for start in numbers]
+    try:
+        length, *numbers = struct.unpack(f"<{len(packed) // 4}i", packed)
+        if length == _MIXED:
+            return list(zip(numbers[::2], numbers[1::2], strict=True))
+        return [(start, length) for start in numbers]
+    except (struct.error, ValueError):
+        # Damaged. An upgrade does not end for that: it is found at any time, until `calsync reindex`.
+        return [(0, _BUCKET)]
