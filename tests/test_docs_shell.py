@@ -42,7 +42,7 @@ NOT_RUN: Final = {
     "calsync restore ": "of a backup that has another date: tests/recovery",
 }
 
-_PATHS: Final = re.compile(r"(?<![\w.~])(/(?:opt|usr/local|etc|root)/)")
+_PATHS: Final = re.compile(r"(?<![\w.~])(/(?:opt|usr/local|etc|srv)/)")
 
 #: What the package is made of.
 _SOURCE: Final = ("calsync", "plugins", "systemd", "Makefile", "pyproject.toml", "README.md", "LICENSE")
@@ -71,11 +71,13 @@ class Machine:
                 shutil.copytree(here, there, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copyfile(here, there)
-        for name in ("opt", "usr/local/bin", "etc/systemd/system", "root", "home"):
+        for name in ("opt", "usr/local/bin", "etc/systemd/system", "srv", "home"):
             (self.root / name).mkdir(parents=True)
         shutil.copyfile(ROOT / "systemd" / "calsync.service", self.root / "etc/systemd/system/calsync.service")
         self.env = {
-            name: value for name, value in os.environ.items() if not name.startswith((*FOREIGN, "PYTHON", "PIP"))
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith((*FOREIGN, "PYTHON", "PIP", "MAKE", "MFLAGS"))
         }
         self.env |= {
             "HOME": str(self.root / "home"),
@@ -111,7 +113,10 @@ class Machine:
         shown, until = "", time.monotonic() + 100
         while "0.0.0.0" not in shown and process.poll() is None and time.monotonic() < until:
             if select.select([main], [], [], 0.2)[0]:
-                shown += os.read(main, 4096).decode()
+                try:
+                    shown += os.read(main, 4096).decode()
+                except OSError:  # nobody writes to it any more
+                    break
         os.killpg(process.pid, 15)
         process.wait(20)
         os.close(main)
@@ -139,7 +144,7 @@ def test_the_lines_work_one_after_the_other(tmp_path: Path) -> None:
     machine = Machine(tmp_path)
     for line in [*(line for line in every if line not in removing), *removing]:
         machine.run(line)
-    assert (machine.root / "root/calendars/collection-root").is_dir()
+    assert (machine.root / "srv/calendars/collection-root").is_dir()
     assert not (machine.root / "opt/calsync").exists()
 
 

@@ -160,6 +160,7 @@ class Odd:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    disable_nagle_algorithm = True  # head and body are written one after the other
     protocol_version = "HTTP/1.1"
     odd: Odd
 

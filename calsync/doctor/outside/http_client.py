@@ -186,11 +186,12 @@ class HttpClient:
         body: bytes,
         headers: Mapping[str, str],
     ) -> Reply:
-        cut = threading.Timer(_WHOLE * self.seconds, _shut, (connection.sock,))
+        overdue = threading.Event()
+        cut = threading.Timer(_WHOLE * self.seconds, _shut, (connection.sock, overdue))
         cut.daemon = True
         cut.start()
         try:
-            return self._answered(connection, key, method, url, target, body, headers)
+            return self._answered(connection, key, method, url, target, body, headers, overdue)
         finally:
             cut.cancel()
 
@@ -203,6 +204,7 @@ class HttpClient:
         target: str,
         body: bytes,
         headers: Mapping[str, str],
+        overdue: threading.Event,
     ) -> Reply:
         began = time.monotonic()
         length = {"Content-Length": str(len(body))} if body or method in ("PUT", "POST") else {}
@@ -219,7 +221,7 @@ class HttpClient:
         except http.client.IncompleteRead:
             whole = False
         response.close()
-        if time.monotonic() - began > _WHOLE * self.seconds:
+        if overdue.is_set():
             whole = False  # an end that looks like one may be ours
         wanted = response.getheader("Content-Length", "")
         if method != "HEAD" and wanted.isdigit() and response.status not in (204, 304):
@@ -297,8 +299,9 @@ def _unpacked(octets: bytes, coding: str) -> tuple[bytes, bool]:
     return (plain, not packed.unconsumed_tail) if packed.eof or packed.unconsumed_tail else (octets, True)
 
 
-def _shut(sock: socket.socket | None) -> None:
+def _shut(sock: socket.socket | None, overdue: threading.Event) -> None:
     """End a connection under whoever waits at it."""
+    overdue.set()
     if sock is not None:
         with suppress(OSError):
             socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which is no other thread's
