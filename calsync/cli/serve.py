@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from calsync import config, upstream
+from calsync import config, config_lint, upstream
 from calsync.cli import logs, memory, parent, serve_metrics, welcome
 from calsync.options import schema
 from calsync.recovery import hold
@@ -272,6 +272,8 @@ def _tell(configuration: upstream.Configuration) -> None:
         logger.debug("configuration: no %s", path)
     if configuration.get("server", "type") != "builtin":
         logger.warning("[server] type is not used: calsync has one server, which speaks HTTP/1.1 and HTTP/2")
+    if config_lint.is_set(configuration, "server", "certificate") and not configuration.get("server", "ssl"):
+        logger.warning("[server] certificate has no effect without ssl = True (--ssl): passwords travel in the clear")
 
 
 def _verify(configuration: upstream.Configuration, args: argparse.Namespace) -> int:

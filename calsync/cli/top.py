@@ -125,7 +125,8 @@ def _sorted(activity: Activity, by: str, now: float) -> list[Row]:
 def _totals(activity: Activity) -> str:
     one = activity.totals
     return (
-        f"{one.workers} workers  {one.connections} connections  {one.in_flight} under way  "
+        f"{one.workers} worker{'' if one.workers == 1 else 's'}  "
+        f"{one.connections} connection{'' if one.connections == 1 else 's'}  {one.in_flight} under way  "
         f"{one.requests_per_second:.1f} req/s  {one.requests} requests  {one.writes} writes  "
         f"wait for the writer {one.writer_wait_ms:.1f} ms  {one.refused_logins} logins refused"
     )

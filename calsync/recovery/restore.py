@@ -87,7 +87,7 @@ class Report:
 
     def lines(self) -> Iterator[str]:
         when = datetime.fromtimestamp(self.made, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if self.made else "unknown time"
-        yield f"backup of {when}: {self.users} users"
+        yield f"backup of {when}: {self.users} user{'' if self.users == 1 else 's'}"
         done = self.done
         yield (
             f"since then: {self.replayed} transactions in the journal, the replaced store "

@@ -104,6 +104,11 @@ def test_a_storage_hook_is_spoken_of_once(tmp_path: Path) -> None:
         assert "calsync export FOLDER" in spoken[0]
 
 
+def test_a_certificate_that_is_not_used_is_spoken_of(tmp_path: Path) -> None:
+    with ServerProcess(tmp_path, config_text="[server]\ncertificate = /etc/ssl/some.pem\n") as server:
+        assert "certificate has no effect without ssl = True" in server.log()
+
+
 def test_the_letter_has_a_place_where_the_store_is_elsewhere(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, args=("--storage-url", f"sqlite:///{tmp_path}/elsewhere/calsync.db")) as server:
         name, password = first_login(server)
