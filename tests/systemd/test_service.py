@@ -158,7 +158,7 @@ def test_the_units_need_no_more_than_they_are_given(tmp_path: Path) -> None:
         os.kill(server.pid, signal.SIGTERM)
         assert server.wait(30) == 0
     text = (server.folder / "calls").read_text()
-    called = set(re.findall(r"^\d+ (\w+)\(", text, re.MULTILINE))
+    called = set(re.findall(r"^\d+ +(\w+)\(", text, re.MULTILINE))
     assert {"bind", "listen", "fsync", "rename"} & called
     left = allowed("calsync.service")
     # SQLite gives files to the owner of the database, if it runs as root.
