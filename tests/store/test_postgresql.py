@@ -218,13 +218,14 @@ def test_what_stands_still_waits_for_all_and_keeps_all_waiting(store: Store) -> 
             entered.set()
             release.wait()
             collections.create(tx, anna, 0, "work", "calendar")
-        order.append("beside")
+            order.append("beside")
 
     def still() -> None:
         entered.wait()
         threading.Timer(0.1, release.set).start()
         with store.write(still=True) as tx:
             order.append("still")
+            assert collections.find(tx, anna, ["work"]) is not None  # committed, not only begun
             meta.put(tx, "journal", b"/nowhere")
             threading.Timer(0.1, after.start).start()
             time.sleep(0.3)
