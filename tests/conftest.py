@@ -7,8 +7,10 @@ import sys
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from calsync.accounts import passwords
+from calsync.store import clock
 from tests.server_process import CHEAP_PASSWORDS
 
 # A process that keeps no bytecode compiles all of calsync at its start, a third more than it takes without.
@@ -19,6 +21,13 @@ sys.dont_write_bytecode = False
 os.environ.update(CHEAP_PASSWORDS)
 object.__setattr__(passwords.DEFAULT, "memory", int(CHEAP_PASSWORDS["CALSYNC_AUTH_PASSWORD_MEMORY"]))
 object.__setattr__(passwords.DEFAULT, "time", int(CHEAP_PASSWORDS["CALSYNC_AUTH_PASSWORD_PASSES"]))
+
+# An example is slow where the machine is busy, and one commit has one outcome: the examples are the same in each run.
+# Others are drawn by `make soak`, and by `pytest --hypothesis-profile=curious`.
+SLOW_MACHINE: Final = (HealthCheck.too_slow,)
+settings.register_profile("calm", deadline=None, derandomize=True, suppress_health_check=SLOW_MACHINE)
+settings.register_profile("curious", deadline=None, suppress_health_check=SLOW_MACHINE)
+settings.load_profile("curious" if os.environ.get("CALSYNC_SOAK_MINUTES") else "calm")
 
 #: Files that take longest, so that none of them is what all wait for at the end (`make test` gives out whole files).
 LONGEST: Final = (
@@ -41,6 +50,11 @@ LONGEST: Final = (
     "web/test_browser.py",
     "test_docs_run.py",
 )
+
+
+def pytest_runtest_setup() -> None:
+    """A test that sets the time aside makes the database's clock seem to go wrong, which a process remembers."""
+    clock._ahead = 0.0
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,8 @@ from typing import Self
 
 import pytest
 
+from tests.ports import free_port
+
 CONFIG = Path(__file__).resolve().parent.parent / "config" / "haproxy.cfg"
 
 
@@ -26,14 +28,6 @@ def program() -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return found
-
-
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody has."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 class HAProxy:
@@ -54,10 +48,10 @@ class HAProxy:
     def __enter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen([program(), "-db", "-f", str(self._config)], stdout=log, stderr=log)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while self._process.poll() is None and time.monotonic() < until:
             try:
-                socket.create_connection(self.address, 1).close()
+                socket.create_connection(self.address, 10).close()
             except OSError:
                 time.sleep(0.02)
             else:

@@ -6,18 +6,20 @@ import atexit
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import psycopg
 import pytest
 
 from calsync.store.postgresql import prepare
+from tests.ports import free_port
 
 
 def binary(name: str) -> Path | None:
@@ -58,6 +60,10 @@ def _memory() -> str | None:
     return str(place) if place.is_dir() and shutil.disk_usage(place).free > 1 << 30 else None
 
 
+#: For a start or an end, as long as a test may last.
+_WAIT: Final = ("-w", "-t", "110")
+
+
 @dataclass
 class Cluster:
     """A server with databases that are made on demand. `fast`: no fsync, for what no crash is to be survived."""
@@ -74,9 +80,7 @@ class Cluster:
             if os.geteuid() == 0:
                 user = pwd.getpwnam("postgres")
                 os.chown(self.folder, user.pw_uid, user.pw_gid)
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
             data = f"{self.folder}/data"
             if self.follows is None:
                 self._run("initdb", "-D", data, "-U", "calsync", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
@@ -86,7 +90,8 @@ class Cluster:
         options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
         if self.fast:
             options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", "-w", "-o", options, "start")
+            options += " -c autovacuum=off"  # plans are what a test makes them, not what came by while it ran
+        self._run("pg_ctl", "-D", f"{self.folder}/data", "-l", f"{self.folder}/log", *_WAIT, "-o", options, "start")
 
     def replica(self) -> Cluster:
         """A server that follows this one, as a copy of all its databases; stopped and removed like any other."""
@@ -96,7 +101,7 @@ class Cluster:
 
     def stop(self, mode: str = "fast") -> None:
         """`fast`, or `immediate`: as a crash."""
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-m", mode, "stop")
+        self._run("pg_ctl", "-D", f"{self.folder}/data", *_WAIT, "-m", mode, "stop")
 
     def remove(self) -> None:
         self.stop("immediate")
@@ -127,8 +132,16 @@ class Cluster:
         self._administer(f"DROP DATABASE IF EXISTS {url.rpartition('/')[2]} WITH (FORCE)")
 
     def _administer(self, statement: str) -> None:
+        """Who left a database a moment ago, or keeps it clean, may still be in it: PostgreSQL waits 5 s for them."""
+        until = time.monotonic() + 60
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute(statement.encode())
+            while True:
+                try:
+                    connection.execute(statement.encode())
+                    return
+                except psycopg.errors.ObjectInUse:
+                    if time.monotonic() > until:
+                        raise
 
     def url(self, name: str) -> str:
         return f"postgresql://calsync@127.0.0.1:{self.port}/{name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -53,8 +54,15 @@ class Raw:
             f" WHERE position('{old}'::bytea IN octets) > 0"
         )
 
-    def is_idle(self) -> bool:
-        """Whether no reader holds on to an old state: a checkpoint takes SQLite's whole log over, no session works."""
+    def becomes_idle(self, timeout: float = 30) -> bool:
+        """Whether no reader holds on to an old state, once who writes beside (a last use, say) has ended."""
+        until = time.monotonic() + timeout
+        while not (idle := self._is_idle()) and time.monotonic() < until:
+            time.sleep(0.02)
+        return idle
+
+    def _is_idle(self) -> bool:
+        """A checkpoint takes SQLite's whole log over, no session works."""
         if self.url.startswith("sqlite"):
             with closing(sqlite3.connect(path_of(self.url), timeout=0)) as connection:
                 busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
@@ -62,6 +70,12 @@ class Raw:
         return self.rows(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
             " AND pid <> pg_backend_pid()"
+        ) == [(0,)]
+
+    def is_left(self) -> bool:
+        """Whether nobody else has the PostgreSQL database open: of who has ended, all is done by then."""
+        return self.rows(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         ) == [(0,)]
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:

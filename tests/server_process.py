@@ -77,7 +77,7 @@ class ServerProcess:
 
     # life
 
-    def start(self, timeout: float = 30) -> Self:
+    def start(self, timeout: float = 90) -> Self:
         assert self._process is None, "it runs already"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(self._config_text)
@@ -101,7 +101,7 @@ class ServerProcess:
                 raise
         return self
 
-    def stop(self, timeout: float = 20) -> int:
+    def stop(self, timeout: float = 60) -> int:
         """Ask it to end (SIGTERM) and wait; the exit status. Does nothing if it ended already."""
         process, self._process = self._process, None
         if process is None:
@@ -126,7 +126,7 @@ class ServerProcess:
         assert self._process is not None
         self._process.send_signal(signal.SIGHUP)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """Wait until it ends by itself; the exit status."""
         assert self._process is not None
         process, self._process = self._process, None
@@ -178,7 +178,7 @@ class ServerProcess:
         """What all its runs have written."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
-    def log_until(self, text: str, timeout: float = 10) -> str:
+    def log_until(self, text: str, timeout: float = 60) -> str:
         """The log, once `text` is in it."""
         until = time.monotonic() + timeout
         while text not in (log := self.log()):
@@ -194,7 +194,7 @@ class ServerProcess:
             input=input,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=100,
             check=False,
         )
 
@@ -223,12 +223,14 @@ class ServerProcess:
         assert self._process is not None
         until = time.monotonic() + timeout
         notices.settimeout(0.05)
+        ended = False
         while time.monotonic() < until:
             try:
                 notice = notices.recv(4096).decode()
             except TimeoutError:
-                if self._process.poll() is not None:
+                if ended:
                     break
+                ended = self._process.poll() is not None  # what it said before is there by now
                 continue
             if "READY=1" in notice:
                 return notice.partition("STATUS=listening on ")[2].split()

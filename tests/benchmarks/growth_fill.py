@@ -27,8 +27,8 @@ from calsync.store.postgresql import prepare
 from calsync.store.removals import remove_items
 from tests import generator
 from tests.benchmarks import cache
-from tests.benchmarks.servers import free_port
 from tests.generator import Resource
+from tests.ports import free_port
 from tests.postgresql import Cluster
 
 USERS = 1000

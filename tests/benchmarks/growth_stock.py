@@ -20,6 +20,7 @@ from tests.benchmarks.measure import Figure, figure
 from tests.benchmarks.operations import Session
 from tests.benchmarks.servers import Server
 from tests.benchmarks.wire import Wire
+from tests.ports import free_port
 
 ROWS = [CHOSEN[key] for key in KEYS]
 
@@ -71,7 +72,7 @@ def _xandikos(program: str, items: int) -> Iterator[Server]:
         git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.org", "-C", str(calendar)]
         for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "made-up data")):
             subprocess.run([*git, *words], check=True)
-        port = servers.free_port()
+        port = free_port()
         with (place / "log").open("ab") as log:
             process = subprocess.Popen(
                 [

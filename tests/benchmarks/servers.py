@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.ports import free_port
+
 USERS = ("bench", "many")
 PASSWORD = "benchmark"
 
@@ -139,10 +141,3 @@ def answers(port: int, wait: float) -> bool:
             return connection.recv(1) == b"H"
     except OSError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

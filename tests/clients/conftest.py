@@ -34,7 +34,7 @@ class Programs:
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(
-        self, *command: str, input: str = "", check: bool = True, timeout: float = 90
+        self, *command: str, input: str = "", check: bool = True, timeout: float = 250
     ) -> subprocess.CompletedProcess[str]:
         """Run a program to its end; its output is in the failure where it exits with an error."""
         program = Path(sys.executable).parent / command[0]

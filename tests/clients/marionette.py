@@ -29,7 +29,7 @@ class MarionetteError(AssertionError):
 class Marionette:
     """A session with a program that listens on `port`."""
 
-    def __init__(self, port: int, timeout: float = 60) -> None:
+    def __init__(self, port: int, timeout: float = 150) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout)
         self._rest = b""
         self._last = 0

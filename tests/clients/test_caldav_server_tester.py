@@ -13,7 +13,7 @@ from tests.server_process import ServerProcess
 
 pytest.importorskip("caldav_server_tester")
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 #: With an `@`, as the tester has questions about such paths.
 USER = "anna@example.com"

@@ -44,7 +44,7 @@ def files(tmp_path: Path) -> Iterator[str]:
     with ServerProcess(tmp_path / "server", config_text=config) as server:
         server.add_user("anna", PASSWORD)
         url = f"{server.url}anna/files/"
-        made = requests.request("MKCOL", url, auth=("anna", PASSWORD), timeout=30)
+        made = requests.request("MKCOL", url, auth=("anna", PASSWORD), timeout=60)
         assert made.status_code == 201, made.text
         yield url
 

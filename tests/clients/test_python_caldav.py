@@ -14,7 +14,7 @@ caldav = pytest.importorskip("caldav")
 
 pytestmark = [
     pytest.mark.clients,
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(300),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -12,7 +12,7 @@ from tests import generator
 from tests.clients.conftest import PASSWORD, Programs, write_items
 from tests.server_process import ServerProcess
 
-pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(600)]
 
 EVENTS, CARDS = 500, 100
 
@@ -67,7 +67,7 @@ password = "{PASSWORD}"
 def sync(programs: Programs, device: str, *, first: bool = False) -> str:
     if first:
         programs.run("vdirsyncer", "-c", f"{device}.conf", "discover", input="y\n" * 20)
-    done = programs.run("vdirsyncer", "-c", f"{device}.conf", "sync", timeout=200)
+    done = programs.run("vdirsyncer", "-c", f"{device}.conf", "sync", timeout=250)
     return done.stdout + done.stderr
 
 

@@ -57,7 +57,7 @@ class Thunderbird:
         self._process: subprocess.Popen[bytes] | None = None
         self._remote: Marionette | None = None
 
-    def start(self, timeout: float = 60) -> Self:
+    def start(self, timeout: float = 150) -> Self:
         program = shutil.which("thunderbird")
         assert program is not None
         own = {name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "MOZ_"))}
@@ -95,7 +95,7 @@ class Thunderbird:
         if process is not None:
             process.terminate()
             try:
-                process.wait(10)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

@@ -273,7 +273,7 @@ def test_hooks_are_told_of_what_was_done(tmp_path: Path, monkeypatch: pytest.Mon
     anna = Client(application)
     anna.put(HOME + "a.ics", event("a"))
     assert application.hands is not None
-    application.hands.settle()
+    application.hands.settle(60)
     told_of = sys.modules["hook_of_bulk"].TOLD
     told_of.clear()
     multiput(
@@ -283,12 +283,12 @@ def test_hooks_are_told_of_what_was_done(tmp_path: Path, monkeypatch: pytest.Mon
         resource(HOME + "c.ics", event("c"), more="<getetag/>"),
         deletion(HOME + "a.ics"),
     )
-    application.hands.settle()
+    application.hands.settle(60)
     assert told_of == [("upsert", "old", 1), ("delete", "old", 0)]
     told_of.clear()
     anna.put(HOME, calendar(event("x"), event("y")))
     anna.put(HOME, calendar(event("x"), event("y", "SUMMARY:2")))
-    application.hands.settle()
+    application.hands.settle(60)
     assert sorted(told_of) == [("upsert", "", 1), ("upsert", "", 1), ("upsert", "old", 1)]
     application.close()
 

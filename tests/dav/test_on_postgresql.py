@@ -15,7 +15,7 @@ FILES = ("copy_move", "locks", "put_get", "queries", "races", "sync", "sync_orac
 
 
 @pytest.mark.skipif(everywhere(), reason="they run on PostgreSQL anyway")
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_same_tests_over_postgresql() -> None:
     required()
     folder = Path(__file__).parent

@@ -163,3 +163,12 @@ def test_the_sync_token_as_a_condition(anna: Client) -> None:
     condition = f"</anna/calendar/> (<{token}>)"
     assert anna.put(PATH, event(), If=condition).status == 201
     assert anna.put("/anna/calendar/b.ics", event("b"), If=condition).status == 412
+
+
+@pytest.mark.parametrize("name", ["If-Match", "If-None-Match", "If-Schedule-Tag-Match"])
+def test_a_412_does_not_repeat_a_long_header(anna: Client, name: str) -> None:
+    etag = anna.put(PATH, event()).headers["ETag"]
+    tags = ", ".join([*(f'"{number}"' for number in range(5000)), *([etag] if name == "If-None-Match" else [])])
+    answer = anna.request("PUT", PATH, event("one", "SUMMARY:2"), **{name.replace("-", "_"): tags})
+    assert answer.status == 412
+    assert len(answer.body) < 1000

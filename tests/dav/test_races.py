@@ -162,7 +162,7 @@ def test_two_processes_on_one_store(tmp_path: Path) -> None:
             urls = [(one, two)[who % 2].url.rstrip("/") + HOME for who in range(WIDTH)]
             for who, session in enumerate(sessions):
                 session.auth = ("anna", PASSWORD)
-                assert session.request("PROPFIND", urls[who], headers={"Depth": "0"}, timeout=30).status_code == 207
+                assert session.request("PROPFIND", urls[who], headers={"Depth": "0"}, timeout=60).status_code == 207
 
             def ask(who: int, name: str, uid: str, **headers: str) -> Answer:
                 sent = event(uid, f"SUMMARY:{who} {headers}")
@@ -191,7 +191,7 @@ def test_two_processes_on_one_store(tmp_path: Path) -> None:
                 assert set(statuses(found)) == {204, 412}
                 found = at_once(lambda who: ask(who, f"{uid}-{who}.ics", f"other-{uid}"))
                 assert statuses(found) == {201: 1, 409: WIDTH - 1}
-                etag = sessions[0].get(urls[0] + name, timeout=30).headers["ETag"]
+                etag = sessions[0].get(urls[0] + name, timeout=60).headers["ETag"]
                 found = at_once(lambda who: either(who, name, uid, etag))
                 assert statuses(found)[204] == 1
                 assert statuses(found)[412] + statuses(found)[404] == WIDTH - 1
@@ -201,7 +201,7 @@ def test_two_processes_on_one_store(tmp_path: Path) -> None:
 
             for number in range(3):
                 race(number)
-            listed = {session.get(url, timeout=30).text for session, url in zip(sessions, urls, strict=True)}
+            listed = {session.get(url, timeout=60).text for session, url in zip(sessions, urls, strict=True)}
             assert len(listed) == 1
             for session in sessions:
                 session.close()
@@ -254,9 +254,11 @@ def test_mirrors_follow_while_others_write(ready: Client) -> None:
     with ThreadPoolExecutor(WIDTH + len(mirrors)) as threads:
         following = [threads.submit(follow, mirror) for mirror in mirrors]
         writing = [threads.submit(write, who) for who in range(WIDTH)]
-        for one in writing:
-            one.result()
-        done.set()
+        try:
+            for one in writing:
+                one.result()
+        finally:
+            done.set()
         for one in following:
             one.result()
     listed = ready.props(HOME, "{DAV:}getetag", depth="1").multistatus.responses[1:]

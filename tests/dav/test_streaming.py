@@ -106,7 +106,7 @@ def test_a_writer_and_a_checkpoint_go_on_beside_a_paused_reader(
     assert anna.put("/anna/calendar/new.ics", event("new")).status == 201
     assert anna.put("/anna/calendar/2400.ics", event("u2400", "SUMMARY:changed")).status == 204
     assert anna.delete("/anna/calendar/2401.ics").status == 204
-    assert Raw.of(full.store).is_idle()
+    assert Raw.of(full.store).becomes_idle()
     answer = reader.read(b"".join([paused.first, *paused.pieces]))
     told = [one.href for one in answer.responses]
     assert len(told) == len(set(told))
@@ -120,7 +120,7 @@ def test_a_client_that_goes_away_frees_everything(full: Application, method: str
     paused = Paused(full, method, body, coding)
     paused.close()
     assert list(paused.pieces) == []
-    assert Raw.of(full.store).is_idle()
+    assert Raw.of(full.store).becomes_idle()
 
 
 def test_the_first_coded_piece_can_be_read_before_the_second_is_made(full: Application) -> None:

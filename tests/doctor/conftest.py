@@ -71,6 +71,6 @@ def calsync(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]
         login = "Basic " + base64.b64encode(f"anna:{PASSWORD}".encode()).decode()
         card = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:two\r\nFN:Bert\r\nN:Bert;;;;\r\nEND:VCARD\r\n"
         for path, text in (("anna/calendar/one.ics", EVENT), ("anna/contacts/two.vcf", card)):
-            put = requests.put(server.url + path, text.encode(), headers={"Authorization": login}, timeout=20)
+            put = requests.put(server.url + path, text.encode(), headers={"Authorization": login}, timeout=60)
             assert put.status_code == 201, put.text
         yield server

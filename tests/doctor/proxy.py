@@ -63,7 +63,7 @@ class Proxy:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 20
+            timeout = 60
             wbufsize = 1 << 16  # head and body in one packet, or each waits for an acknowledgement
 
             def handle_one_request(self) -> None:
@@ -132,7 +132,7 @@ class Proxy:
 
     def _asked(self, passed: Passed) -> None:
         parts = urlsplit(self.url)
-        far = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=20)
+        far = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=60)
         try:
             far.putrequest(passed.method, passed.path, skip_host=True, skip_accept_encoding=True)
             for name, value in passed.headers:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from calsync.cli.main import main
-from calsync.doctor.outside.http_client import LARGEST, HttpClient
+from calsync.doctor.outside.exchange import LARGEST
+from calsync.doctor.outside.http_client import HttpClient
 from calsync.doctor.outside.reply import Unreachable
 from tests.doctor.conftest import PASSWORD, doctor
 from tests.doctor.proxy import Passed, Proxy, certificate, context
@@ -47,6 +48,7 @@ def test_who_sends_a_little_all_the_time_is_given_up(what: str) -> None:
         finally:
             client.close()
             over.set()
+            socket.create_connection(listening.getsockname()).close()  # it may not have come to a connection
             thread.join()
 
 

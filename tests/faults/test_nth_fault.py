@@ -219,7 +219,7 @@ def test_killed_at_a_call(site: Site, faults: Faults, write: Write, how: int, mo
             faults.arm(how, Calls.CHANGES, n=n)
 
         reply = fresh(site, write, arm)
-        assert (reply.status == 0) == bool(faults.hit)
+        assert reply.status or faults.hit  # not the reverse: it may be something beside the write that is hit
         faults.disarm()
         site.kill()
         site.start()

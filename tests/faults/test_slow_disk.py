@@ -27,7 +27,7 @@ def test_reads_find_a_thread_while_all_writers_wait_for_the_disk(site: Site, fau
         ]
         until(lambda: faults.hit > 0)
         for _ in range(5):
-            assert site.ask("GET", f"{THEIRS}a.ics", user="bert", wait=10).status == 200
+            assert site.ask("GET", f"{THEIRS}a.ics", user="bert").status == 200
             assert site.sync(THEIRS, user="bert").status == 207
             assert f"{THEIRS}a.ics" in site.listing(THEIRS, user="bert")
         assert not any(one.done() for one in writes), "told done, and the disk has not taken it"

@@ -49,7 +49,8 @@ def test_the_seeds_themselves(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    with ServerProcess(tmp_path_factory.mktemp("fuzz"), config_text="[auth]\ndelay = 0\nthrottle = False\n") as server:
+    config = "[server]\ntimeout = 300\n[auth]\ndelay = 0\nthrottle = False\n"
+    with ServerProcess(tmp_path_factory.mktemp("fuzz"), config_text=config) as server:
         server.add_user("anna", PASSWORD)
         yield server
 
@@ -70,7 +71,7 @@ def test_the_runner_answers_whatever_head_it_is_sent(server: ServerProcess) -> N
         for where, gone, new in changes:
             place = int(where * len(head))
             head = head[:place] + new + head[place + gone :]
-        answer = talk(server.address, head, timeout=20)
+        answer = talk(server.address, head)
         if answer and not answer.startswith(b"\x00\x00"):  # frames of HTTP/2
             for status in re.findall(rb"^HTTP/1\.[01] (\d{3}) ", answer, re.MULTILINE):
                 assert int(status) < 500 or status in (b"501", b"505"), (head, answer[:200])

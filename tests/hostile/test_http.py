@@ -23,14 +23,15 @@ PUT = b"PUT /anna/calendar/wire.ics HTTP/1.1\r\n" + AUTH
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     folder = tmp_path_factory.mktemp("wire")
-    with ServerProcess(folder, config_text="[logging]\nlevel = debug\n[auth]\ndelay = 0\nthrottle = False\n") as server:
+    config = "[server]\ntimeout = 300\n[logging]\nlevel = debug\n[auth]\ndelay = 0\nthrottle = False\n"
+    with ServerProcess(folder, config_text=config) as server:
         server.add_user("anna", PASSWORD)
         server.add_user("bert", PASSWORD)
         yield server
 
 
 def talk(server: ServerProcess, *parts: bytes) -> bytes:
-    return wire.talk(server.address, *parts, timeout=20)
+    return wire.talk(server.address, *parts)
 
 
 CHUNKED = b"Transfer-Encoding: chunked\r\n"

@@ -44,7 +44,7 @@ def readings() -> Iterator[str]:
 ACCEPTED = [(name, body) for name, body, status, _ in (*RULES, *TIMES) if status == 201]
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("body", [body for _, body in ACCEPTED], ids=[name for name, _ in ACCEPTED])
 def test_every_reading_of_an_accepted_object_is_bounded(anna: Client, body: Body) -> None:
     assert anna.delete(HOME).status in (200, 204)

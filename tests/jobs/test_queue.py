@@ -13,8 +13,10 @@ from calsync.jobs import queue
 from calsync.jobs.hands import Hands
 from calsync.jobs.queue import LASTS, MOST, Job
 from calsync.store.engine import Store
+from tests.server.conftest import until
 
-NOW = 1_800_000_000
+#: Later than any day on which this is run.
+NOW = 1 << 33
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ def test_what_is_rolled_back_is_never_done(store: Store) -> None:
         queue.put(tx, "note", {"number": 1}, 1)
         raise ZeroDivisionError
     put(store, 2)
-    one.settle()
+    one.settle(60)
     one.stop()
     assert told == [2]
     assert listed(store) == []
@@ -151,29 +153,38 @@ def test_two_stores_of_a_process_share_the_work(store: Store) -> None:
     for number in range(60):
         put(store, number, f"topic {number % 7}")
     for one in crew:
-        one.settle()
+        one.settle(60)
     for one in crew:
-        assert one.stop()
+        assert one.stop(60)
     assert sorted(told) == list(range(60)), "each once"
     assert all((mine := [number for number in told if number % 7 == topic]) == sorted(mine) for topic in range(7)), (
         "each topic in its order"
     )
 
 
-def test_a_job_that_takes_long_is_renewed(store: Store) -> None:
+def test_a_job_that_takes_long_is_renewed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time passes when the lease was renewed: without that the second one would take the job when it has ended."""
     told: list[str] = []
+    now, lasts = [time.time()], 2
+    monkeypatch.setattr(time, "time", lambda: now[0])
+
+    def held() -> int:
+        with store.read() as tx:
+            return queue.listing(tx)[0].held
 
     def slow(job: Job) -> None:
         told.append("begun")
-        time.sleep(3)
+        for _ in range(3):
+            now[0] += lasts - 1
+            until(lambda: held() == int(now[0]) + lasts)
+        told.append("ended")
 
-    crew = [Hands(store, {"note": slow}, look=0.05, lasts=2) for _ in range(2)]
+    crew = [Hands(store, {"note": slow}, look=0.05, lasts=lasts) for _ in range(2)]
     for one in crew:
         one.start()
     put(store)
-    time.sleep(0.2)
-    crew[0].settle()
-    crew[1].settle()
     for one in crew:
-        one.stop()
-    assert told == ["begun"]
+        one.settle(60)
+    for one in crew:
+        one.stop(60)
+    assert told == ["begun", "ended"]

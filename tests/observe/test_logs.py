@@ -78,11 +78,11 @@ def test_a_request_in_json(tmp_path: Path) -> None:
                 "X-Request-Id": "from-the-proxy-1",
                 "Accept-Encoding": "identity",
             },
-            timeout=30,
+            timeout=60,
         )
-        requests.get(f"{server.url}a\x1b%0d%0aX", headers={"X-Request-Id": "bad id\x7f" * 20}, timeout=30)
+        requests.get(f"{server.url}a\x1b%0d%0aX", headers={"X-Request-Id": "bad id\x7f" * 20}, timeout=60)
         request = b"GET /raw HTTP/1.1\r\nHost: x\r\nUser-Agent: a\xc2\x9b31m\r\nConnection: close\r\n\r\n"
-        with socket.create_connection(server.address, timeout=30) as sock:
+        with socket.create_connection(server.address, timeout=60) as sock:
             sock.sendall(request)
             assert sock.recv(65536)
         server.log_until('"/raw"')

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from calsync import user_agents
 from calsync.counters import families
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 PASSWORD = "correct horse battery"
@@ -31,19 +31,13 @@ EVENT = (
 Figures = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 class Watched(ServerProcess):
     """With figures on an address of their own."""
 
     port = 0
 
     def scrape(self) -> str:
-        answer = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30)
+        answer = requests.get(f"http://127.0.0.1:{self.port}/metrics", timeout=60)
         assert answer.status_code == 200
         return answer.text
 
@@ -69,19 +63,19 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with watched:
         watched.add_user("anna", PASSWORD)
         watched.command("user", "add", "root", "--password-file", "-", "--role", "admin", input=f"{PASSWORD}\n")
-        requests.request("PROPFIND", f"{watched.url}anna/", auth=ANNA, headers={"Depth": "1"}, timeout=30)
+        requests.request("PROPFIND", f"{watched.url}anna/", auth=ANNA, headers={"Depth": "1"}, timeout=60)
         yield watched
 
 
 def report(server: Watched, body: str) -> requests.Response:
     headers = {"User-Agent": "DAVx5/4.4 (dav4jvm) Android/14", "Content-Type": "application/xml"}
-    return requests.request("REPORT", f"{server.url}anna/calendar/", data=body, auth=ANNA, headers=headers, timeout=30)
+    return requests.request("REPORT", f"{server.url}anna/calendar/", data=body, auth=ANNA, headers=headers, timeout=60)
 
 
 def test_requests_are_counted_by_report_client_and_status(server: Watched) -> None:
     for number in range(4):
         url = f"{server.url}anna/calendar/{number}.ics"
-        requests.put(url, data=EVENT.format(number), auth=ANNA, headers={"Content-Type": "text/calendar"}, timeout=30)
+        requests.put(url, data=EVENT.format(number), auth=ANNA, headers={"Content-Type": "text/calendar"}, timeout=60)
     asked = {"method": "REPORT", "report": "sync-collection"}
     before = server.figure("requests_total", client="davx5", status="207", **asked)
     whole = report(server, SYNC.format("", ""))
@@ -102,7 +96,7 @@ def test_requests_are_counted_by_report_client_and_status(server: Watched) -> No
 
 def test_logins_are_counted(server: Watched) -> None:
     before = server.figure("logins_total", outcome="refused")
-    requests.get(server.url + "anna/", auth=("anna", "wrong"), timeout=30)
+    requests.get(server.url + "anna/", auth=("anna", "wrong"), timeout=60)
     assert server.figure("logins_total", outcome="refused") == before + 1
     assert server.figure("logins_total", outcome="ok") > 4
     assert server.figure("logins_remembered_total") >= 1
@@ -126,7 +120,7 @@ def test_counters_never_go_down_when_a_worker_dies(server: Watched) -> None:
         }
 
     for _ in range(20):
-        requests.get(f"{server.url}.calsync/health", timeout=30)
+        requests.get(f"{server.url}.calsync/health", timeout=60)
     before = counters()
     child = int(Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()[0])
     os.kill(child, signal.SIGKILL)
@@ -140,8 +134,8 @@ def test_whatever_clients_send_there_are_only_so_many_figures(server: Watched) -
     for number in range(60):
         headers = {"User-Agent": f"evil-{number}", "X-Request-Id": f"secret-id-{number}"}
         auth = (f"mallory{number}", "guess")
-        requests.request(f"M{number}", f"{server.url}path{number}/", headers=headers, auth=auth, timeout=30)
-        requests.get(f"{server.url}.calsync/page{number}", headers=headers, timeout=30)
+        requests.request(f"M{number}", f"{server.url}path{number}/", headers=headers, auth=auth, timeout=60)
+        requests.get(f"{server.url}.calsync/page{number}", headers=headers, timeout=60)
     text = server.scrape()
     for made_up in ("evil", "mallory", "M1", "path1", "page1", "secret-id", "anna", PASSWORD, str(server.folder)):
         assert made_up not in text, made_up
@@ -162,17 +156,17 @@ def test_every_sample_belongs_to_a_metric_of_the_table(server: Watched) -> None:
 
 def test_administrators_alone_are_told_on_the_address_of_clients(server: Watched) -> None:
     url = f"{server.url}.calsync/metrics"
-    assert requests.get(url, timeout=30).status_code == 401
-    assert requests.get(url, auth=ANNA, timeout=30).status_code == 403
-    told = requests.get(url, auth=("root", PASSWORD), timeout=30)
+    assert requests.get(url, timeout=60).status_code == 401
+    assert requests.get(url, auth=ANNA, timeout=60).status_code == 403
+    told = requests.get(url, auth=("root", PASSWORD), timeout=60)
     assert told.status_code == 200
     assert "calsync_requests_total{" in told.text
-    assert requests.post(url, auth=("root", PASSWORD), timeout=30).status_code == 405
+    assert requests.post(url, auth=("root", PASSWORD), timeout=60).status_code == 405
 
 
 def test_without_figures_there_is_no_address(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, config_text="[metrics]\nlive = False\n") as server:
-        assert requests.get(f"{server.url}.calsync/metrics", timeout=30).status_code == 404
+        assert requests.get(f"{server.url}.calsync/metrics", timeout=60).status_code == 404
 
 
 def test_the_end_of_the_certificate_and_the_backups_are_told(tmp_path: Path) -> None:
@@ -190,4 +184,4 @@ def test_the_end_of_the_certificate_and_the_backups_are_told(tmp_path: Path) -> 
         assert server.figure("backups") == 1
         assert server.figure("backup_last_success_timestamp_seconds") > 1_700_000_000
         assert server.figure("journal_bytes") >= 0
-        assert requests.get(f"http://127.0.0.1:{port}/other", timeout=30).status_code == 404
+        assert requests.get(f"http://127.0.0.1:{port}/other", timeout=60).status_code == 404

@@ -15,12 +15,12 @@ from calsync.accounts.scopes import Scope
 from calsync.app import Application
 from tests.dav.conftest import Client, make_application
 from tests.plugins.stock import Dav, configuration
+from tests.ports import free_port
 from tests.services.processes import (
     READER,
     OidcProvider,
     Service,
     dovecot,
-    free_port,
     oidc_provider,
     slapd,
 )
@@ -37,7 +37,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
     made: list[Application] = []
 
     def application(**auth: object) -> Application:
-        options = {"backend_timeout": "2", "throttle": "False", **{name: str(value) for name, value in auth.items()}}
+        options = {"backend_timeout": "30", "throttle": "False", **{name: str(value) for name, value in auth.items()}}
         made.append(make_application(tmp_path / "data", auth=options))
         return made[-1]
 
@@ -150,11 +150,11 @@ def test_ldap_that_is_down(make: Make, tmp_path: Path) -> None:
 
 def test_ldap_that_hangs(make: Make, tmp_path: Path) -> None:
     with slapd(tmp_path / "ldap") as service:
-        application = make(**ldap(service), backend_timeout="0.5")
+        application = make(**ldap(service))
         assert status(application) == 207
         phone = app_password(application)
         service.pause()
-        is_down(application, phone)
+        is_down(make(**ldap(service), backend_timeout="0.5"), phone)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_oauth2_that_does_not_know_this_server(make: Make, provider: OidcProvide
 
 def test_pam_refuses_a_wrong_password(make: Make) -> None:
     pytest.importorskip("pam", reason="python-pam is not installed")
-    application = make(backend="pam", backend_timeout="15")
+    application = make(backend="pam", backend_timeout="60")
     assert status(application, RIGHT, getpass.getuser()) == 401
     assert status(application, RIGHT, "nosuchuser") == 401
 
@@ -355,7 +355,7 @@ def test_denyall(make: Make) -> None:
 
 
 def test_under_stock_radicale(folder: Path, accounts: Accounts, directory: Service, tmp_path: Path) -> None:
-    auth = {"type": "calsync_auth", "delay": "0", "backend_timeout": "2", **ldap(directory)}
+    auth = {"type": "calsync_auth", "delay": "0", "backend_timeout": "30", **ldap(directory)}
     application = Stock(configuration(folder, auth=auth))
     phone = accounts.add_token("anna", "phone")[0]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from radicale.auth import AuthContext, BaseAuth
@@ -30,7 +29,7 @@ class Backend(BaseAuth):
             self.asked.append(login)
             self.inside += 1
             self.most = max(self.most, self.inside)
-        self.free.wait(20)
+        self.free.wait(100)
         with self.guard:
             self.inside -= 1
         if self.error is not None:
@@ -68,20 +67,30 @@ def test_a_name_that_cannot_be_an_account_is_nobody(backend: Backend) -> None:
     assert Chain("ldap", backend).check("anna/work", "right", "") is None
 
 
-def test_the_same_login_at_the_same_time_is_asked_once(backend: Backend) -> None:
-    chain = Chain("ldap", backend, concurrent=4)
+def test_the_same_login_at_the_same_time_is_asked_once(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    came = threading.Semaphore(0)
+
+    class Shared(Future[External | None]):
+        """Tells of each that waits for it, and so of each that has it."""
+
+        def result(self, timeout: float | None = None) -> External | None:
+            came.release()
+            return super().result(timeout)
+
+    monkeypatch.setattr("calsync_auth.chain.Future", Shared)
+    chain = Chain("ldap", backend, seconds=60, concurrent=4)
     backend.free.clear()
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(chain.check, "anna", "right", "") for _ in range(4)]
-        while not backend.asked:
-            time.sleep(0.01)
+        assert all(came.acquire(timeout=60) for _ in range(4))
         backend.free.set()
         assert {future.result() for future in waiting} == {External("anna", frozenset({"staff"}))}
     assert backend.asked == ["anna"]
 
 
-def test_a_few_are_asked_at_a_time(backend: Backend) -> None:
-    chain = Chain("ldap", backend, concurrent=2)
+def test_a_few_are_asked_at_a_time(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calsync_auth.chain.TURN", 60)
+    chain = Chain("ldap", backend, seconds=60, concurrent=2)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda number: chain.check(f"user{number}", "right", ""), range(50)))
     assert all(found) and backend.most <= 2

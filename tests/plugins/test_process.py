@@ -14,6 +14,7 @@ import requests
 
 from calsync.accounts.accounts import Accounts
 from tests.plugins.stock import event
+from tests.ports import free_port
 from tests.postgresql import everywhere
 
 pytestmark = pytest.mark.skipif(everywhere(), reason="about the files of the default store")
@@ -24,11 +25,16 @@ SYNC = '<sync-collection xmlns="DAV:"><sync-token>{}</sync-token><prop><getetag/
 ANNA = ("anna", "secret")
 
 
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
+def until_listens(process: subprocess.Popen[bytes], port: int) -> None:
+    """Wait until a server takes connections."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=10).close()
+            return
+        except OSError:
+            assert process.poll() is None and time.monotonic() < until, "the server did not start"
+            time.sleep(0.05)
 
 
 @pytest.fixture
@@ -41,22 +47,17 @@ def serve(folder: Path, accounts: Accounts) -> Iterator[Callable[[], str]]:
         options = ("--server-hosts", f"127.0.0.1:{port}", "--storage-filesystem-folder", str(folder), "--config", "")
         environ = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}"}
         running.append(subprocess.Popen([sys.executable, *START, *options], env=environ, stderr=subprocess.DEVNULL))
-        for _ in range(200):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return f"http://127.0.0.1:{port}"
-            except OSError:
-                time.sleep(0.05)
-        raise AssertionError("the server did not start")
+        until_listens(running[-1], port)
+        return f"http://127.0.0.1:{port}"
 
     yield start
     for process in running:
         process.terminate()
-    assert [process.wait(20) for process in running] == [0] * len(running)
+    assert [process.wait(60) for process in running] == [0] * len(running)
 
 
 def ask(method: str, url: str, body: str = "", auth: tuple[str, str] = ANNA) -> requests.Response:
-    return requests.request(method, url, data=body.encode(), auth=auth, timeout=30)
+    return requests.request(method, url, data=body.encode(), auth=auth, timeout=60)
 
 
 def test_a_phone_syncs(serve: Callable[[], str], accounts: Accounts) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +17,8 @@ from calsync.accounts.accounts import Accounts
 from calsync.accounts.scopes import Scope
 from tests.clients.conftest import Programs
 from tests.plugins.stock import BOOK, Dav, card, configuration, event
-from tests.plugins.test_process import free_port
+from tests.plugins.test_process import until_listens
+from tests.ports import free_port
 from tests.postgresql import everywhere
 from tests.server_process import ServerProcess
 
@@ -167,16 +166,11 @@ def _start_stock(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "radicale", "--config", str(config)]
     process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(400):
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
+        until_listens(process, port)
         yield f"http://127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(params=["calsync", "calsync with the plugin", "stock"])
@@ -269,8 +263,8 @@ def test_the_command_makes_one_that_works(served: str, accounts: Accounts, folde
     made = json.loads(done.stdout)
     auth = (made["user"], made["password"])
     assert made["scope"] == {"collections": ["/anna/work/"]}
-    assert requests.get(f"{served}anna/work/e.ics", auth=auth, timeout=30).status_code == 200
-    assert requests.get(f"{served}anna/home/e.ics", auth=auth, timeout=30).status_code == 403
-    assert requests.delete(f"{served}anna/work/e.ics", auth=auth, timeout=30).status_code == 403
+    assert requests.get(f"{served}anna/work/e.ics", auth=auth, timeout=60).status_code == 200
+    assert requests.get(f"{served}anna/home/e.ics", auth=auth, timeout=60).status_code == 403
+    assert requests.delete(f"{served}anna/work/e.ics", auth=auth, timeout=60).status_code == 403
     accounts.revoke("anna", made["id"])
-    assert requests.get(f"{served}anna/work/e.ics", auth=auth, timeout=30).status_code == 401
+    assert requests.get(f"{served}anna/work/e.ics", auth=auth, timeout=60).status_code == 401

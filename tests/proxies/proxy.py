@@ -23,7 +23,7 @@ from typing import Self
 import bcrypt
 import pytest
 
-from tests.haproxy import free_port
+from tests.ports import free_port
 from tests.server.test_tls import CERTIFICATES
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -113,10 +113,10 @@ class Proxy(ABC):
 
     def _wait(self, port: int) -> None:
         assert self._process is not None
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while self._process.poll() is None and time.monotonic() < until:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection(("127.0.0.1", port), 10).close()
             except OSError:
                 time.sleep(0.02)
             else:

@@ -70,7 +70,7 @@ class Taken:
     @classmethod
     def of(cls, behind: Behind) -> Self:
         sock, _ = behind.sock.accept()
-        sock.settimeout(10)
+        sock.settimeout(60)
         head, _, rest = read_until(sock, b"\r\n\r\n").partition(b"\r\n\r\n")
         line, *lines = head.decode("latin-1").split("\r\n")
         headers: dict[str, list[str]] = {}
@@ -98,7 +98,7 @@ class Taken:
 @pytest.fixture(scope="module")
 def behind() -> Iterator[Behind]:
     with socket.create_server(("127.0.0.1", 0)) as sock:
-        sock.settimeout(10)
+        sock.settimeout(60)
         yield Behind(sock)
 
 
@@ -109,7 +109,7 @@ def upstream(behind: Behind) -> str:
 
 def connected(proxy: Proxy, prefix: str, trusting: ssl.SSLContext) -> ssl.SSLSocket:
     port = proxy.site_port if prefix else proxy.root_port
-    return trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname="localhost")
+    return trusting.wrap_socket(socket.create_connection(("127.0.0.1", port), 60), server_hostname="localhost")
 
 
 def head(proxy: Proxy, prefix: str, line: str, **headers: str) -> bytes:

@@ -27,7 +27,7 @@ class NameServer:
 
     @property
     def resolver(self) -> Resolver:
-        return Resolver("127.0.0.1", self.port)
+        return Resolver("127.0.0.1", self.port, 60)
 
     def __enter__(self) -> Self:
         self._thread = threading.Thread(target=self._serve)

@@ -55,6 +55,8 @@ class Odd:
     asked: list[tuple[str, str]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
     fetched: int = 0
+    most: int = 1 << 30  # how many objects may be fetched; whoever asks for more waits until the server ends
+    over: threading.Event = field(default_factory=threading.Event)
     port: int = 0
 
     def put(self, collection: str, name: str, octets: bytes) -> None:
@@ -131,6 +133,8 @@ class Odd:
             data = C("calendar-data") if "caldav" in str(root.tag) else f"{{{CARDDAV}}}address-data"
             found = []
             for href in root.iterchildren(D("href")):
+                if self.fetched >= self.most:
+                    self.over.wait()
                 one = unquote((href.text or "").rpartition("/")[2])
                 if one in held.items:
                     octets = held.items[one]
@@ -225,6 +229,7 @@ def serving(odd: Odd) -> Iterator[Odd]:
         try:
             yield odd
         finally:
+            odd.over.set()
             server.shutdown()
 
 

@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import requests
 
+from tests.ports import free_port
 from tests.postgresql import Cluster, required, shared
 from tests.server_process import FOREIGN
 
@@ -46,13 +47,6 @@ class Source:
         assert answer.status_code in (200, 201, 204), (url, answer.status_code, answer.text)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(command: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None) -> Iterator[None]:
     """A program until the block ends, once it takes connections."""
@@ -70,10 +64,10 @@ def running(command: Sequence[str], folder: Path, port: int, env: Mapping[str, s
             start_new_session=True,
         )
     try:
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
+                socket.create_connection(("127.0.0.1", port), 10).close()
                 break
             except OSError:
                 assert process.poll() is None and time.monotonic() < until, log.read_text(errors="replace")

@@ -44,7 +44,7 @@ def name_server(**records: str) -> Iterator[Resolver]:
 
         thread = threading.Thread(target=answer, daemon=True)
         thread.start()
-        yield Resolver("127.0.0.1", asked.getsockname()[1], 2.0)
+        yield Resolver("127.0.0.1", asked.getsockname()[1], 60)
         asked.sendto(b"", asked.getsockname())
         thread.join()
 
@@ -59,6 +59,10 @@ def name_server(**records: str) -> Iterator[Resolver]:
         ("dav.example.org", "dav.example.org.evil.net", False),
         ("example.org", "example.net", False),
         ("shop.co.uk", "evil.co.uk", False),
+        ("shop.asso.fr", "evil.asso.fr", False),
+        ("anna.duckdns.org", "evil.duckdns.org", False),
+        ("anna.duckdns.org", "dav.anna.duckdns.org", True),
+        ("cal.anna.duckdns.org", "dav.anna.duckdns.org", True),
         ("cal.example.co.uk", "dav.example.co.uk", True),
         ("192.0.2.7", "10.0.2.7", False),
         ("localhost", "evil.localhost", False),

@@ -196,20 +196,20 @@ def test_a_dry_run_writes_nothing(odd: Odd, here: Here) -> None:
 
 def test_a_run_that_was_killed_is_continued(here: Here) -> None:
     items = {f"{number}.ics": event(f"uid-{number}") for number in range(2000)}
-    with serving(Odd({"work": Held(CALENDAR, items)})) as odd:
+    with serving(Odd({"work": Held(CALENDAR, items)}, most=1500)) as odd:
         process = subprocess.Popen(
             [sys.executable, "-m", "calsync", *here.words(odd.url), "--parallel", "1"],
             env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT}/plugins"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until = time.monotonic() + 60
+        until = time.monotonic() + 90
         while here.count("work") <= CHUNK and process.poll() is None and time.monotonic() < until:
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert CHUNK < here.count("work") < 2000
-        odd.fetched = 0
+        odd.fetched, odd.most = 0, len(items)
         status, told = here.migrate(odd.url)
         assert status == 0, told
         assert here.items("work") == items

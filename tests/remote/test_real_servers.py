@@ -15,7 +15,7 @@ from tests.remote.moving import Here, event
 from tests.remote.servers import PASSWORD, Source
 from tests.server_process import ServerProcess
 
-pytestmark = pytest.mark.clients
+pytestmark = [pytest.mark.clients, pytest.mark.timeout(300)]
 
 
 @contextmanager

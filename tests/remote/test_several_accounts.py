@@ -67,3 +67,22 @@ def test_two_servers_at_one_host_are_not_taken_for_one(here: Here) -> None:
         assert here.migrate(second.url, "--delete")[0] == 0
     assert list(here.items("work")) == ["a.ics"]
     assert list(here.items("work-2")) == ["b.ics"]
+
+
+def test_what_another_account_there_holds_is_not_missed(here: Here, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("secret\n")
+    own, other = Held(CALENDAR, {"a.ics": event("a")}), Held(CALENDAR, {"b.ics": event("b")})
+    with serving(Odd({"own": own, "old": own})) as server:
+
+        def notices(name: str) -> list[str]:
+            server.login = login(name, "secret")
+            secret = ["--login", name, "--password-file", str(tmp_path / "password")]
+            status, told = here.migrate(server.url, *secret)
+            assert status == 0, told
+            return [notice for notice in told["notices"] if "is not among" in notice]
+
+        assert not notices("anna")
+        server.collections = {"other": other}
+        assert not notices("bert")
+        server.collections = {"own": own}
+        assert len(notices("anna")) == 1  # of what she had herself

@@ -1,5 +1,7 @@
 """A small WSGI application under the real runner, in a process of its own.
 
+What is counted of a stream is counted for `whose` it is; `/hold` answers as soon as the file `until` is there.
+
 `python -m tests.server.small_site '{"hosts": "127.0.0.1:0", "limits": {"timeout": 1}}'`
 """
 
@@ -12,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -32,15 +35,15 @@ def count(name: str) -> None:
         counts[name] += 1
 
 
-def chunks(number: int, broken: bool) -> Iterator[bytes]:
+def chunks(number: int, broken: bool, whose: str) -> Iterator[bytes]:
     try:
         for _ in range(number):
-            count("chunks")
+            count(f"chunks{whose}")
             yield CHUNK
         if broken:
             raise RuntimeError("broken on purpose")
     finally:
-        count("closed")
+        count(f"closed{whose}")
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -61,7 +64,7 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
     if path == "/stream":
         headers = [("Content-Length", query["length"])] if "length" in query else []
         start_response("200 OK", headers)
-        return chunks(number, "broken" in query)
+        return chunks(number, "broken" in query, query.get("whose", ""))
     if path == "/raise":
         raise RuntimeError("raised on purpose")
     if path == "/split":
@@ -69,6 +72,9 @@ def application(environ: dict[str, Any], start_response: Callable[..., object]) 
         return [b""]
     if path == "/sleep":
         time.sleep(float(query["s"]))
+    if path == "/hold":
+        while not Path(query["until"]).exists():
+            time.sleep(0.01)
     if path == "/delay":
         environ["calsync.delay"] = float(query["s"])
     start_response(query.get("status", "200 OK"), [("Content-Type", "text/plain")])

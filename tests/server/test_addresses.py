@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from calsync.server import addresses
-from tests.server.conftest import Site
+from tests.server.conftest import Site, read_all
 
 
 def has_ipv6() -> bool:
@@ -95,10 +95,10 @@ def test_sockets_of_systemd_are_served(tmp_path: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        with socket.create_connection(("127.0.0.1", port), timeout=90) as sock:
             sock.sendall(b"GET /ok HTTP/1.0\r\n\r\n")
-            assert sock.recv(1000).startswith(b"HTTP/1.1 200")
+            assert read_all(sock).startswith(b"HTTP/1.1 200")
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     assert os.environ.get("LISTEN_FDS") is None

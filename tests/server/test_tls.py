@@ -39,7 +39,9 @@ def put_in(folder: Path, name: str) -> tuple[str, str]:
 
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[TlsSite]:
-    with TlsSite(tmp_path, tls=put_in(tmp_path, "one"), limits={"timeout": 5, "stop": 1.0}) as server:
+    with TlsSite(
+        tmp_path, tls=put_in(tmp_path, "one"), limits={"timeout": 120, "handshake": 60, "stop": 1.0}
+    ) as server:
         yield server
 
 

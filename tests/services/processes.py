@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from tests.ports import free_port
 from tests.server_process import ROOT
 
 
@@ -34,7 +35,7 @@ class OidcProvider:
     def control(self, **order: Any) -> dict[str, Any]:
         """Make it do something; see `Handler.control`."""
         request = urllib.request.Request(f"{self.issuer}/control", json.dumps(order).encode(), method="POST")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             found: dict[str, Any] = json.load(answer)
             return found
 
@@ -73,16 +74,9 @@ def program(name: str, package: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until_open(address: tuple[str, int] | str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until something listens at an address or at a socket's path."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         with socket.socket(family) as probe:
@@ -115,11 +109,12 @@ class Service:
         if process is None:
             return
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(10)
-        except subprocess.TimeoutExpired:
+        # Dovecot's children end by and by, and what listens takes connections as long as one of them is there.
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        process.wait()
 
     def pause(self) -> None:
         """Let it hang: it takes connections and answers nothing."""

@@ -27,7 +27,10 @@ State = dict[tuple[str, str], str]
 SHARED = "/anna/calendar/"
 UIDS = 10
 
-#: Seconds after a cut within which the database may still carry out a COMMIT that was on its way.
+#: Writes by each writer, in each round.
+ROUND = 4
+
+#: Seconds to breathe after a cut, before it is asked what there is.
 LANDING = 0.3
 #: Seconds for which all may be told to come back later.
 PATIENCE = 60
@@ -35,6 +38,14 @@ MAKE = (
     '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop><displayname>{}</displayname></prop>'
     "</set></C:mkcalendar>"
 )
+
+
+#: Waits until the database has carried out what those had sent who are gone, a COMMIT that was on its way.
+Landed = Callable[[], None]
+
+
+def at_once() -> None:
+    """SQLite does nothing once the process has ended."""
 
 
 class Wrong(AssertionError):
@@ -73,7 +84,9 @@ class Contested:
 class Writer:
     """Changes its calendars in every way there is, until the server is gone."""
 
-    def __init__(self, number: int, contested: Contested, seed: int, wire: type[Wire] = Wire) -> None:
+    def __init__(
+        self, number: int, contested: Contested, seed: int, wire: type[Wire] = Wire, landed: Landed = at_once
+    ) -> None:
         self.user = ("anna", "bert")[number % 2]
         self.calendars = (f"/{self.user}/one{number}/", f"/{self.user}/two{number}/")
         self.random = random.Random(seed * 100 + number)
@@ -91,6 +104,7 @@ class Writer:
         self._contested = contested
         self.cuts = 0
         self._opened = wire
+        self._landed = landed
         self._wire: Wire
         self._acts: list[tuple[int, Callable[[str], None]]] = [
             (12, self.put),
@@ -125,7 +139,7 @@ class Writer:
         """Until `until` says so. What is cut off or told to come back looks at what there is, and goes on."""
         while not until():
             self.run(address, until)
-            patiently(lambda: self.settle(address))
+            patiently(lambda: self.settle(address), self._landed)
 
     # --- what it does -------------------------------------------------------------------------------------------------
 
@@ -325,11 +339,12 @@ def _without(state: State, key: tuple[str, str]) -> State:
     return {other: version for other, version in state.items() if other != key}
 
 
-def patiently(work: Callable[[], None]) -> None:
+def patiently(work: Callable[[], None], landed: Landed = at_once) -> None:
     """Do it until it is not cut off."""
     end = time.monotonic() + PATIENCE
     while True:
         time.sleep(LANDING)
+        landed()
         try:
             work()
         except CUT:
@@ -384,7 +399,7 @@ class Follower:
     def settle(self, address: tuple[str, int]) -> None:
         """What it holds at the end is what a listing shows."""
         with closing(self._opened(address, self._user)) as wire:
-            for _ in range(200):
+            for _ in range(5000):  # a phone that slept while others wrote has much to hear, change by change
                 if self._step(wire):
                     break
             else:
@@ -409,9 +424,9 @@ class Crew:
         return Patient if self.persistent else Wire
 
     @classmethod
-    def of(cls, writers: int, seed: int, *, persistent: bool = False) -> Self:
+    def of(cls, writers: int, seed: int, *, persistent: bool = False, landed: Landed = at_once) -> Self:
         contested, wire = Contested(), Patient if persistent else Wire
-        made = [Writer(number, contested, seed, wire) for number in range(writers)]
+        made = [Writer(number, contested, seed, wire, landed) for number in range(writers)]
         seen: dict[tuple[str, str], dict[str, str]] = {}
         paths = [SHARED, *(calendar for one in made for calendar in one.calendars)]
         limits = itertools.cycle((None, 1, 3))
@@ -440,6 +455,16 @@ class Crew:
                 over.set()
             for one in working:
                 one.result()
+
+    def get_on(self, seconds: float, most: float = PATIENCE) -> None:
+        """Let them work for so long, and on a slow machine until each writer has done something."""
+        before = [len(one.latencies) for one in self.writers]
+        began = time.monotonic()
+        time.sleep(seconds)
+        while time.monotonic() - began < most and any(
+            len(one.latencies) < count + ROUND for one, count in zip(self.writers, before, strict=True)
+        ):
+            time.sleep(0.02)
 
     def settle(self, address: tuple[str, int]) -> None:
         for one in (*self.writers, *self.followers):

@@ -66,7 +66,7 @@ def run(folder: Path, *, writers: int, kills: int, processes: int = 1, seconds: 
             victim = chance.choice(running)
 
             def end(victim: ServerProcess = victim) -> None:
-                time.sleep(chance.uniform(0.2, 1.5))
+                crew.get_on(chance.uniform(0.2, 1.5))
                 victim.kill()
 
             crew.work([one.address for one in running], end)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from calsync.store.filelock import FileLock
 from calsync.store.schema import meta as meta_table
 from calsync.store.statement import Prepared
 from calsync.store.transaction import Transaction
+from tests.server.conftest import until
 from tests.store.objects import event
 
 WRITE = Prepared(insert(meta_table))
@@ -142,11 +142,13 @@ def test_writers_get_their_turn_in_order(store: Store) -> None:
             order.append(number)
             principals.create(tx, str(number))
 
+    backend = store._shared.backend
+    assert isinstance(backend, sqlite.Database)
     threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
     with store.write():
-        for thread in threads:
+        for number, thread in enumerate(threads):
             thread.start()
-            time.sleep(0.01)
+            until(lambda before=number: len(backend._turns._waiting) > before)  # type: ignore[misc]
     for thread in threads:
         thread.join()
     assert order == list(range(8))

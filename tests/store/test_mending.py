@@ -36,6 +36,8 @@ def mended(store: Store, copies: Sequence[Path] = (), *, dry_run: bool = False) 
         ("UPDATE collection SET seq = 1", Kind.ORDER),
         ("INSERT INTO tombstone SELECT owner, collection, href, url, seq, 0 FROM item", Kind.BURIED),
         ("UPDATE card_field SET item = 4711", Kind.STRAY),
+        ("UPDATE dead_property SET xml = '<z'", Kind.PROPERTY),
+        ('UPDATE collection SET properties = \'{"{x:}y": "<z"}\' WHERE owner = 2', Kind.PROPERTY),
         ("INSERT INTO tombstone SELECT DISTINCT owner, 4711, href, url, 1, 0 FROM item", Kind.STRAY),
         ("DELETE FROM occurrence", Kind.DERIVED),
         ("UPDATE item SET first = 0, span = 0", Kind.DERIVED),

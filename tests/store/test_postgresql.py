@@ -23,6 +23,7 @@ from tests.dav.conftest import PASSWORD, Client, make_application
 from tests.dav.conftest import event as text
 from tests.postgresql import Cluster, required, shared
 from tests.raw import Raw
+from tests.server.conftest import until
 from tests.store.objects import event
 
 pytestmark = pytest.mark.postgresql
@@ -122,14 +123,14 @@ def test_what_failed_inside_and_was_caught_is_not_taken_for_done(store: Store) -
 def test_no_more_connections_than_the_url_allows(url: str) -> None:
     store = Store.open(f"{url}?connections=2")
     with store.read(), store.read():
-        row = Raw(url).rows(
+        sessions = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'calsync'"
         )
-        assert row == [(2,)]
+        until(lambda: Raw(url).rows(sessions) == [(2,)])  # those that were closed may take a moment to go
         waiting = threading.Thread(target=names, args=(store,))
         waiting.start()
         time.sleep(0.05)
-        assert waiting.is_alive()
+        assert waiting.is_alive() and Raw(url).rows(sessions) == [(2,)]
     waiting.join()
     store.close()
     with pytest.raises(StoreError, match="connections=many"):
@@ -141,6 +142,21 @@ def test_where_none_comes_free_it_is_busy(url: str) -> None:
     with database.snapshot(), pytest.raises(Busy, match="all 1 connections"), database.snapshot():
         pass
     database.close()
+
+
+def test_a_pooler_that_exchanges_sessions_is_named_and_runs_nobody_elses_statements(url: str) -> None:
+    first, second = postgresql.Database(url), postgresql.Database(url)
+    with first.snapshot() as one, second.snapshot() as other:
+        for connection in (one, other):
+            connection.execute("SELECT name FROM pg_prepared_statements", ())
+        assert one.execute("SELECT name FROM pg_prepared_statements", ()).fetchall() != (
+            other.execute("SELECT name FROM pg_prepared_statements", ()).fetchall()
+        )
+    with pytest.raises(Busy, match="pool_mode = session"), first.snapshot() as connection:
+        connection.real.plain(b"DEALLOCATE ALL")  # as in a session that is another one since the last transaction
+        connection.execute("SELECT name FROM pg_prepared_statements", ())
+    first.close()
+    second.close()
 
 
 def test_a_standby_is_read_and_not_written(store: Store, url: str) -> None:
@@ -208,27 +224,31 @@ def test_writers_of_different_owners_do_not_wait_for_each_other(store: Store) ->
         assert isinstance(made, Collection), made
 
 
-def test_what_stands_still_waits_for_all_and_keeps_all_waiting(store: Store) -> None:
+def who_waits(url: str) -> int:
+    """How many sessions wait until they may write."""
+    return len(Raw(url).rows("SELECT pid FROM pg_locks WHERE NOT granted AND relation = 'meta'::regclass"))
+
+
+def test_what_stands_still_waits_for_all_and_keeps_all_waiting(store: Store, url: str) -> None:
     anna = add(store, "anna")
     order: list[str] = []
-    entered, release = threading.Event(), threading.Event()
+    entered = threading.Event()
 
     def beside() -> None:
         with store.write(alone=False) as tx:
             entered.set()
-            release.wait()
+            until(lambda: who_waits(url) == 1)
             collections.create(tx, anna, 0, "work", "calendar")
             order.append("beside")
 
     def still() -> None:
         entered.wait()
-        threading.Timer(0.1, release.set).start()
         with store.write(still=True) as tx:
             order.append("still")
             assert collections.find(tx, anna, ["work"]) is not None  # committed, not only begun
             meta.put(tx, "journal", b"/nowhere")
-            threading.Timer(0.1, after.start).start()
-            time.sleep(0.3)
+            after.start()
+            until(lambda: who_waits(url) == 1)
             meta.remove(tx, "journal")
 
     def later() -> None:
@@ -237,7 +257,8 @@ def test_what_stands_still_waits_for_all_and_keeps_all_waiting(store: Store) -> 
             assert tx.journal is None
 
     after = threading.Thread(target=later)
-    assert together(beside, still) == [None, None]
+    told = together(beside, still)
+    assert told == [None, None]
     after.join()
     assert order == ["beside", "still", "later"]
 

@@ -12,7 +12,7 @@ import pytest
 
 from calsync.accounts.accounts import Accounts
 from calsync.app import Application
-from calsync.store import replicas
+from calsync.store import postgresql, replicas
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from tests.dav.conftest import Answer, Client, make_application
@@ -39,8 +39,12 @@ def primary() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def served(primary: Cluster, tmp_path: Path) -> Iterator[tuple[Application, Cluster, str]]:
+def served(
+    primary: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Application, Cluster, str]]:
     """The application on a database that has a replica, the replica, and the URL of the database there."""
+    # One that is only slow, on a busy machine, is not to be taken for one that fails.
+    monkeypatch.setattr(postgresql, "_QUICK", 60)
     url = primary.database()
     copy = primary.replica()
     there = copy.url(url.rpartition("/")[2])

@@ -43,6 +43,9 @@ def test_a_sound_store_has_no_problems(busy: Store) -> None:
         ("UPDATE collection SET item_count = 7 WHERE kind = 'addressbook'", "bob/book", "holds 1 items of"),
         ("UPDATE principal SET seq = 1 WHERE name = 'anna'", "anna/work", "out of order"),
         ("INSERT INTO tombstone SELECT owner, collection, href, url, seq, 0 FROM item", "anna/work/b.ics", "deleted"),
+        ('UPDATE collection SET properties = \'{"{x:}y": "<z"}\'', "bob/book", "property {x:}y is no XML"),
+        ("UPDATE collection SET properties = '{'", "bob/book", "properties cannot be read"),
+        ("UPDATE dead_property SET xml = '<z'", "anna/plain/copy/a.ics", "property {x:}y is no XML"),
         ("UPDATE card_field SET item = 4711", "bob", "rows of card_field that belong to no item"),
     ],
 )

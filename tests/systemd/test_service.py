@@ -20,6 +20,8 @@ from tests.pages import UNITS
 from tests.server_process import ServerProcess
 from tests.systemd.test_units import run
 
+pytestmark = pytest.mark.timeout(300)
+
 #: In the place of systemd: descriptors 3 and 4 listen, the process is named, and no memory may be written and run
 #: (prctl(2), PR_SET_MDWE) where the kernel knows how to forbid it.
 START = """
@@ -39,7 +41,7 @@ class Notices:
     def __init__(self, path: Path) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(path))
-        self.sock.settimeout(30)
+        self.sock.settimeout(60)
 
     def until(self, name: str) -> Mapping[str, str]:
         while True:
@@ -58,7 +60,7 @@ def command(unit: str) -> list[str]:
 
 def asked(sock: socket.socket) -> bytes:
     with sock:
-        sock.settimeout(20)
+        sock.settimeout(60)
         sock.sendall(b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         return sock.recv(200)
 
@@ -82,7 +84,7 @@ def test_both_sides_say_what_systemd_expects(tmp_path: Path) -> None:
             ready = notices.until("READY")
             port = web.getsockname()[1]
             assert ready["STATUS"] == f"listening on http://127.0.0.1:{port}/ unix:{tmp_path}/proxy"
-            assert asked(socket.create_connection(("127.0.0.1", port), 20)).startswith(b"HTTP/1.1 ")
+            assert asked(socket.create_connection(("127.0.0.1", port), 60)).startswith(b"HTTP/1.1 ")
             behind = socket.socket(socket.AF_UNIX)
             behind.connect(str(tmp_path / "proxy"))
             assert asked(behind).startswith(b"HTTP/1.1 ")
@@ -92,7 +94,7 @@ def test_both_sides_say_what_systemd_expects(tmp_path: Path) -> None:
             notices.until("READY")
             process.send_signal(signal.SIGTERM)
             notices.until("STOPPING")
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
             assert (tmp_path / "proxy").exists(), "the file is systemd's"
         finally:
             process.kill()
@@ -147,16 +149,16 @@ def test_the_units_need_no_more_than_they_are_given(tmp_path: Path) -> None:
     with server.start(90):
         server.add_user("anna", "correct horse")
         host, port = server.address
-        asked(socket.create_connection((host, port), 20))
+        asked(socket.create_connection((host, port), 60))
         put(f"http://{host}:{port}/anna/calendar/one.ics")
         for arguments in (["backup", str(tmp_path / "backup"), "--keep", "14"], command("calsync-verify.service")):
             done = subprocess.run(
                 server.fettered(*arguments, "--config", str(server.config)),
-                env=server.environment, capture_output=True, text=True, timeout=90, check=False,
+                env=server.environment, capture_output=True, text=True, timeout=200, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
         os.kill(server.pid, signal.SIGTERM)
-        assert server.wait(30) == 0
+        assert server.wait(60) == 0
     text = (server.folder / "calls").read_text()
     called = set(re.findall(r"^\d+ +(\w+)\(", text, re.MULTILINE))
     assert {"bind", "listen", "fsync", "rename"} & called

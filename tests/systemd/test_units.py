@@ -25,7 +25,7 @@ def run(*command: str, check: bool = True) -> str:
         if os.environ.get("CALSYNC_TEST_ALL"):
             pytest.fail(reason)
         pytest.skip(reason)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -11,7 +11,7 @@ from calsync.app import Application
 from calsync.store import sqlite
 from tests.dav.conftest import Client
 from tests.web.conftest import PASSWORD, Person, application_with, hidden
-from tests.web.test_second_step import enrol
+from tests.web.test_second_step import enrol, unused
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,8 @@ def test_another_site_shares_nothing_with_the_login_that_a_browser_remembers(tmp
 def test_a_store_that_is_locked_signs_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is told that a password or a code is wrong: it is 503, and a device syncs on."""
     monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
-    application = application_with(tmp_path / "data")
+    application = application_with(tmp_path / "data")  # its connections are as impatient
+    monkeypatch.setattr(sqlite, "PATIENCE", 60)
     anna, bert, late = Person(application), Person(application), Person(application)
     anna.sign_in()
     bert.sign_in("bert")
@@ -98,9 +99,10 @@ def test_a_store_that_is_locked_signs_nobody_out(tmp_path: Path, monkeypatch: py
     (place,) = (tmp_path / "data").glob("*.db")
     lock = sqlite3.connect(place, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(sqlite, "PATIENCE", 0.1)
     for person, page, fields in (
         (Person(application), "sign-in", {"login": "bert", "password": PASSWORD}),
-        (late, "sign-in/code", {"code": totp.now()}),
+        (late, "sign-in/code", {"code": unused(totp)}),
         (bert, "devices/add", {"label": "Phone"}),
         (bert, "account/details", {"displayname": "B"}),
     ):
@@ -110,7 +112,8 @@ def test_a_store_that_is_locked_signs_nobody_out(tmp_path: Path, monkeypatch: py
     assert Client(application, "anna", secret).propfind("/anna/").status == 207
     assert Client(application, "bert", "wrong").propfind("/bert/").status == 401
     lock.close()
-    assert late.fill("sign-in/code", code=totp.now()).status_code == 303
+    monkeypatch.setattr(sqlite, "PATIENCE", 60)
+    assert late.fill("sign-in/code", code=unused(totp)).status_code == 303
     application.close()
 
 

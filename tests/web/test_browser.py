@@ -19,6 +19,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.dav.conftest import event
+from tests.ports import free_port
 from tests.server_process import ServerProcess
 
 PASSWORD = "correct horse battery"
@@ -35,10 +36,13 @@ FLAGS = (
     "--window-size=1100,900",
 )
 
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromium") and shutil.which("chromedriver")) and "CALSYNC_TEST_ALL" not in os.environ,
-    reason="no chromium and chromedriver here (apt install chromium chromium-driver)",
-)
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")) and "CALSYNC_TEST_ALL" not in os.environ,
+        reason="no chromium and chromedriver here (apt install chromium chromium-driver)",
+    ),
+]
 
 
 class Browser:
@@ -52,7 +56,7 @@ class Browser:
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = shutil.which("chromedriver") or ""
         home = {**os.environ, "HOME": str(folder)}
-        self.driver = webdriver.Chrome(options=options, service=Service(driver, env=home))
+        self.driver = webdriver.Chrome(options=options, service=Service(driver, free_port(), env=home))
         self.root = server.url
 
     def go(self, page: str = "") -> None:
@@ -77,7 +81,7 @@ class Browser:
         """
         self.driver.execute_script("window.isBefore = true")
         button.click()
-        wait = WebDriverWait(self.driver, 20, poll_frequency=0.05, ignored_exceptions=[WebDriverException])
+        wait = WebDriverWait(self.driver, 60, poll_frequency=0.05, ignored_exceptions=[WebDriverException])
         there = "return !window.isBefore && document.readyState === 'complete'"
         wait.until(lambda driver: driver.execute_script(there))
 
@@ -138,7 +142,7 @@ def complains_of_nothing(browser: Browser) -> Iterator[None]:
 
 def dav(server: ServerProcess, password: str, method: str = "PROPFIND", path: str = "anna/", body: bytes = b"") -> int:
     return requests.request(
-        method, server.url + path, auth=("anna", password), headers={"Depth": "0"}, data=body, timeout=20
+        method, server.url + path, auth=("anna", password), headers={"Depth": "0"}, data=body, timeout=60
     ).status_code
 
 
@@ -189,14 +193,14 @@ def test_a_second_step(browser: Browser, server: ServerProcess) -> None:
     browser.fill("Set up")
     browser.driver.find_element(By.TAG_NAME, "summary").click()
     totp = pyotp.TOTP(browser.code("code.secret").replace(" ", ""))
-    browser.fill("Switch on", code=totp.at(time.time() - 30))
+    browser.fill("Switch on", code=totp.now())
     codes = [one.text for one in browser.driver.find_elements(By.CSS_SELECTOR, ".codes code")]
     assert len(codes) == 10
     browser.fill("I have kept them")
     browser.sign_out()
     browser.sign_in()
     assert browser.page == "sign-in/code"
-    browser.fill(code=totp.now())
+    browser.fill(code=totp.at(time.time() + 30))  # the next one, as the code of now may be the one before
     assert "Hello, anna" in browser.text
     assert dav(server, PASSWORD) == 401, "the password alone must not open what two steps protect"
     done = server.command("user", "totp-reset", "anna", "--json")
@@ -209,11 +213,11 @@ def test_a_second_step(browser: Browser, server: ServerProcess) -> None:
 
 def test_an_app_is_let_in(browser: Browser, server: ServerProcess) -> None:
     agent = {"User-Agent": "DAVx5/4.4.5-ose (dav4jvm; okhttp/4.12.0) Android/14"}
-    begun = requests.post(f"{server.url}index.php/login/v2", headers=agent, timeout=20).json()
+    begun = requests.post(f"{server.url}index.php/login/v2", headers=agent, timeout=60).json()
 
     def poll() -> requests.Response:
         endpoint, token = begun["poll"]["endpoint"], begun["poll"]["token"]
-        return requests.post(endpoint, data={"token": token}, headers=agent, timeout=20)
+        return requests.post(endpoint, data={"token": token}, headers=agent, timeout=60)
 
     browser.go(begun["login"])
     browser.fill(login="anna", password=PASSWORD)
@@ -227,7 +231,7 @@ def test_an_app_is_let_in(browser: Browser, server: ServerProcess) -> None:
         f"{found['server']}/remote.php/dav",
         auth=(found["loginName"], found["appPassword"]),
         headers={"Depth": "0", **agent},
-        timeout=20,
+        timeout=60,
     )
     assert (led.status_code, led.url) == (207, server.url)
     browser.go("devices")

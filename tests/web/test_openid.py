@@ -41,7 +41,7 @@ def make(tmp_path: Path, process: OidcProvider) -> Iterator[Make]:
 def back(begun: requests.Response, login: str) -> str:
     """What the provider's page answers when somebody signs in there: the page of ours, with its query."""
     assert begun.status_code == 303
-    there = requests.get(f"{begun.headers['Location']}&login={login}", allow_redirects=False, timeout=20)
+    there = requests.get(f"{begun.headers['Location']}&login={login}", allow_redirects=False, timeout=60)
     url = urlsplit(there.headers["Location"])
     return f"{url.path.partition('/.calsync/')[2]}?{url.query}"
 

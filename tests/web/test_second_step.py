@@ -14,18 +14,26 @@ from tests.web.conftest import PASSWORD, Person, accounts_of, application_with
 from tests.web.test_security import path
 
 
+def wrong(totp: pyotp.TOTP) -> str:
+    """No code of these minutes."""
+    held = {totp.at(time.time() + 30 * step) for step in range(-9, 10)}
+    return next(code for code in ("000000", "111111", "222222", *(f"{n:06}" for n in range(99))) if code not in held)
+
+
 def enrol(person: Person) -> tuple[pyotp.TOTP, list[str]]:
-    """The authenticator, and the recovery codes; the code of one step ago is used up."""
-    left = 30 - time.time() % 30
-    if left < 3:  # no code shall grow old on its way
-        time.sleep(left)
+    """The authenticator, and the recovery codes; the code of now is used up, see `unused`."""
     shown = person.get("account/second-step/set-up").text
     found = re.search(r"<code class=\"secret\"[^>]*>([A-Z2-7 ]+)</code>", shown)
     assert found is not None
     totp = pyotp.TOTP(found[1].replace(" ", ""))
-    done = person.fill("account/second-step/set-up", code=totp.at(time.time() - 30))
+    done = person.fill("account/second-step/set-up", code=totp.now())
     assert done.status_code == 200, done.text
     return totp, re.findall(r"<li><code>([0-9a-z-]{19})</code>", done.text)
+
+
+def unused(totp: pyotp.TOTP) -> str:
+    """A code that was not used yet. It is the next one, which holds for half a minute at least, and now already."""
+    return totp.at(time.time() + 30)
 
 
 def test_the_second_step_is_asked_for_from_then_on(application: Application, anna: Person) -> None:
@@ -38,8 +46,8 @@ def test_the_second_step_is_asked_for_from_then_on(application: Application, ann
     assert other.sign_in().headers["Location"] == "/.calsync/sign-in/code"
     assert not other.is_in
     half = other.cookie
-    assert other.fill("sign-in/code", code="000000" if totp.now() != "000000" else "111111").status_code == 403
-    code = totp.now()
+    assert other.fill("sign-in/code", code=wrong(totp)).status_code == 403
+    code = unused(totp)
     assert other.fill("sign-in/code", code=f" {code[:3]} {code[3:]}").headers["Location"] == "/.calsync/"
     assert other.is_in and other.cookie != half
     # RFC 6238 §5.2: nobody who looked over the shoulder comes in with it.
@@ -79,8 +87,12 @@ def test_a_recovery_code_lets_in_once(application: Application, anna: Person) ->
     assert recovery_code.c.hash.name == "hash" and not any(code.replace("-", "") in rows for code in codes)
 
 
-def test_guessing_codes_is_slowed_down_from_wherever(application: Application, anna: Person) -> None:
+def test_guessing_codes_is_slowed_down_from_wherever(
+    application: Application, anna: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, codes = enrol(anna)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)  # the wait is of seconds
     for number in range(5):
         person = Person(application)
         person.session.headers["X-Forwarded-For"] = f"198.51.100.{number}"
@@ -99,7 +111,7 @@ def test_recovery_codes_are_renewed_and_the_step_switched_off(application: Appli
     fresh = re.findall(r"<li><code>([0-9a-z-]{19})</code>", renewed.text)
     assert len(fresh) == 10 and not set(fresh) & set(codes)
     assert anna.fill("account/second-step/off", proof="wrong").status_code == 403
-    assert anna.fill("account/second-step/off", proof=totp.now()).status_code == 303
+    assert anna.fill("account/second-step/off", proof=unused(totp)).status_code == 303
     person = Person(application)
     assert person.sign_in().headers["Location"] == "/.calsync/"
     assert anna.get("account/second-step/codes").status_code == 404
@@ -125,7 +137,7 @@ def test_who_has_to_have_one(tmp_path: Path, policy: str, role: str, due: bool) 
         assert person.get("devices").headers["Location"] == "/.calsync/account/second-step/set-up"
         totp, _ = enrol(person)
         assert person.is_in
-        assert person.fill("account/second-step/off", proof=totp.now()).status_code == 403
+        assert person.fill("account/second-step/off", proof=unused(totp)).status_code == 403
     made.close()
 
 
