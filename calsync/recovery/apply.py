@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
 
+from calsync.accounts import renaming
 from calsync.ical.facts import Facts, ObjectResource, address_object, calendar_object
 from calsync.ical.validate import Refused
 from calsync.recovery.state import Member, State, Stretch
@@ -52,20 +53,22 @@ class Applying:
     progress: Callable[[int], None] = lambda _count: None
     _ids: dict[int, int] = field(default_factory=dict)
     _since: int = 0
+    _adding: bool = False
 
     def stretch(self, stretch: Stretch, *, certain: bool) -> None:
         """Apply one stretch of the history. `certain`: nothing is missing in it."""
         state = stretch.state
-        self._since = stretch.since
+        self._since, self._adding = stretch.since, stretch.adding
         # Ids beyond what both histories share mean something else in this one.
         self._ids = {old: new for old, new in self._ids.items() if old <= stretch.since}
         standing = state.standing()
         self._properties(state)
-        self._remove_collections(state, standing)
+        if not stretch.adding:
+            self._remove_collections(state, standing)
         new: set[int] = set()
         for place in standing.values():
             self._ensured(place.id, standing, frozenset(), new)
-        self._items(state, standing, new if certain else set())
+        self._items(state, standing, new if certain and not stretch.adding else set())
 
     # --- collections --------------------------------------------------------------------------------------------------
 
@@ -78,6 +81,14 @@ class Applying:
             assert before is not None
             gone: dict[str, str | None] = dict.fromkeys(before.properties.keys() - wanted.keys())
             principals.set_properties(tx, before, {**gone, **wanted})
+            if state.owner.name != before.name:
+                self._rename(tx, before, state.owner.name)
+
+    def _rename(self, tx: Transaction, before: Principal, name: str) -> None:
+        try:
+            self.principal = renaming.rename(tx, before, name)
+        except Exists:
+            self.done.failed.append(f"{before.name}: was called {name}, as somebody else is now")
 
     def _known(self, id: int) -> int | None:
         """The id here of a collection there; None where it came after the backup and was not made yet."""
@@ -115,6 +126,9 @@ class Applying:
             at = collections.child(tx, self.principal.id, parent, place.name)
             if at is not None and (found is None or at.id != found.id):
                 at = self._cleared(tx, at, standing)
+            if self._adding and at is not None:
+                self._ids[id] = at.id
+                return at.id
             if found is not None and (found.parent, found.name) != (parent, place.name):
                 found = collections.move(tx, found, self._owner(tx), parent, place.name)
             if found is None and known is not None and at is None:

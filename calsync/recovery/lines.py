@@ -105,7 +105,9 @@ def lines(
             continue  # removed before the backup was made
         namesake = next((one for one in found if folded(one.name) == folded(owner.name) and not one.gone), None)
         if namesake is not None:
-            namesake.stretches += _line(sources, owner.name, None, line).stretches
+            # Of a store that was made after the loss: it did not know what was here, so what it lacks was not deleted.
+            begun = _line(sources, owner.name, None, line).stretches
+            namesake.stretches += [Stretch(one.state.additions(), one.since, adding=True) for one in begun]
             continue
         new = _line(sources, owner.name, None, line, owner.kind)
         if not new.gone and (new.stretches[-1].state.owner is not None or new.stretches[0].state.owner is not None):

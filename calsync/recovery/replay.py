@@ -13,9 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from calsync.recovery.account_lines import AccountLine
 from calsync.recovery.state import State
 from calsync.store import journal
-from calsync.store.entries import Census, Content, Ended, Entry, Gone, Owner, Restored
+from calsync.store.entries import (
+    AccountRows,
+    Accounts,
+    Census,
+    Content,
+    Ended,
+    Entry,
+    Gone,
+    Owner,
+    Restored,
+    Unknown,
+)
 from calsync.store.journal import Fault, Part, Written
 
 _Key = tuple[str, int]
@@ -36,7 +48,8 @@ class _Step:
 class Journaled:
     """`states` by epoch; `restored`: which history followed on which, the oldest first. `gaps`: epoch → stretches of
     seqs of which nothing is there. `ended`: it was given up. `counted`: epochs that it names at all. `lost`: segments
-    that were there are not. `empty`: it is no journal, which was begun and never is empty."""
+    that were there are not. `empty`: it is no journal, which was begun and never is empty. `accounts`: line →
+    what it says. `unknown`: kinds of entries that only a newer calsync understands."""
 
     states: dict[str, State] = field(default_factory=dict)
     restored: list[Restored] = field(default_factory=list)
@@ -47,6 +60,8 @@ class Journaled:
     counted: set[str] = field(default_factory=set)
     lost: bool = False
     empty: bool = False
+    accounts: dict[str, AccountLine] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
 
     @property
     def damaged(self) -> bool:
@@ -83,6 +98,10 @@ def gather(folder: Path, seqs: Mapping[str, int], after: Mapping[str, int]) -> J
                     found.counted |= set(entry.principals)
                     for epoch, seq in entry.principals.items():
                         steps.setdefault(epoch, []).append(_Step(seq, seq, written.stamp, _key(written)))
+                case Accounts() | AccountRows():
+                    found.accounts.setdefault(entry.line, AccountLine(entry.line)).add(written, entry)
+                case Unknown():
+                    found.unknown.add(entry.kind)
                 case Ended():
                     ended = max(ended, written.stamp)
                 case _:

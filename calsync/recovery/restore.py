@@ -33,8 +33,9 @@ from calsync.recovery.lines import Line, lines
 from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, digest
 from calsync.store import journal, meta, principals, sqlite, verify
 from calsync.store.engine import Store
-from calsync.store.entries import Restored
+from calsync.store.entries import LINEAGE, Restored
 from calsync.store.errors import StoreError
+from calsync.store.names import folded
 from calsync.store.schema import principal as principal_table
 from calsync.store.serving import Presence
 from calsync.store.statement import Prepared
@@ -74,6 +75,8 @@ class Report:
     salvaged: bool = False
     done: Done = field(default_factory=Done)
     accounts: str = ""
+    accounts_certain: bool = True
+    kin: bool = True
     notices: list[str] = field(default_factory=list)
     vanishing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -83,7 +86,7 @@ class Report:
     @property
     def complete(self) -> bool:
         """Nothing that was acknowledged is missing, as far as can be known."""
-        return not (self.vanishing or self.unknown)
+        return self.accounts_certain and not (self.vanishing or self.unknown)
 
     def lines(self) -> Iterator[str]:
         when = datetime.fromtimestamp(self.made, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if self.made else "unknown time"
@@ -228,6 +231,7 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
                 journaling.begin(folder, wish.target, report.notices)
             with store.write() as tx:
                 journal.remember(tx, journaling.aside)
+                parted = accounts.part(tx)
                 if told := side_effects.settle(tx, waiting):
                     report.notices.append(told)
             found = lines(
@@ -242,7 +246,9 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
             say("bringing over what came since")
             for line in found:
                 _one(store, line, report.done)
-            _accounts(store, rows if wish.use_salvage else None, found, report)
+            report.kin = _kin(found, salvaged)
+            replaced = rows if wish.use_salvage else None
+            _accounts(store, parted, replaced, journaled if wish.use_journal else None, found, report)
         for line in found:
             report.unknown += line.unknown
             report.vanishing += line.vanishing
@@ -273,6 +279,11 @@ def _journaled(
         report.notices.append(f"the journal cannot be read: {folder}: {(error.strerror or str(error)).lower()}")
         return None
     report.notices += [str(fault) for fault in found.faults]
+    if found.unknown:
+        report.unknown.append(
+            f"the journal {folder} has entries of a newer calsync ({', '.join(sorted(found.unknown))}), which are left "
+            "out: restore with that one"
+        )
     if found.ended:
         report.notices.append(f"the journal {folder} was given up at some time since the backup")
     if found.empty:
@@ -295,12 +306,12 @@ def _renew(store: Store, found: list[Line]) -> None:
 
 def _note(tx: Transaction, line: Line, fresh: str, begin: int) -> None:
     """Say in journal and store which histories go on in this one."""
-    lineage = json.loads(meta.get(tx, salvage.LINEAGE) or b"[]")
+    lineage = json.loads(meta.get(tx, LINEAGE) or b"[]")
     for stretch in line.stretches:
         note = Restored(stretch.state.epoch, min(stretch.since, begin), fresh, begin, line.whole)
         tx.notes.append(note)
         lineage.append(asdict(note))
-    meta.put(tx, salvage.LINEAGE, json.dumps(lineage).encode())
+    meta.put(tx, LINEAGE, json.dumps(lineage).encode())
 
 
 def _one(store: Store, line: Line, done: Done) -> None:
@@ -321,21 +332,30 @@ def _one(store: Store, line: Line, done: Done) -> None:
         applying.stretch(stretch, certain=line.certain)
 
 
-def _accounts(store: Store, rows: accounts.Rows | None, found: list[Line], report: Report) -> None:
-    gone = [line.name for line in found if line.gone]
+def _kin(found: list[Line], salvaged: salvage.Salvaged) -> bool:
+    """Whether the replaced store has the history that the backup has: it is not one that was made after the loss."""
+    backed = [line for line in found if line.principal is not None]
+    return not backed or any(
+        stretch.state.epoch in salvaged.states and not stretch.adding for line in backed for stretch in line.stretches
+    )
+
+
+def _accounts(
+    store: Store,
+    parted: accounts.Known,
+    replaced: accounts.Known | None,
+    journaled: replay.Journaled | None,
+    found: list[Line],
+    report: Report,
+) -> None:
+    epochs = {stretch.state.epoch for line in found if line.principal is not None for stretch in line.stretches[:1]}
+    staying = {folded(line.name) for line in found if not line.gone}
+    gone = {folded(line.name) for line in found if line.gone} - staying
     with store.write() as tx:
         tx.actor = ACTOR
-        # A store that nobody has an account in is one that was made after the loss.
-        if rows is not None and rows["account"]:
-            count = accounts.write(tx, rows)
-            report.accounts = f"accounts: {count}, with passwords and app passwords of the replaced store"
-        else:
-            accounts.forget_sign_ins(tx)
-            report.accounts = (
-                "accounts: those of the backup. A password that was changed since is the old one again; an app "
-                "password that was revoked since lets in again, until it is revoked anew (calsync token revoke)"
-            )
-        accounts.remove(tx, gone)
+        settled = accounts.settle(tx, parted, replaced, journaled, epochs, gone, kin=report.kin)
+        report.accounts, report.accounts_certain = settled.text, settled.certain
+        report.notices += settled.notices
         audit.note(tx, "restored", items=report.done.items, backup=report.made)
 
 

@@ -18,10 +18,9 @@ from typing import Any, Final
 from urllib.parse import quote, unquote
 
 from calsync.recovery.state import State
-from calsync.store.entries import Content, Grave, Owner, Place, Restored
+from calsync.store.entries import LINEAGE, Content, Grave, Owner, Place, Restored
 
 #: Under which the store keeps what `Restored` tells, for when there is no journal.
-LINEAGE: Final = "restored"
 _TOP: Final = 2**62
 
 # What an older or newer calsync may have called otherwise is not asked for.

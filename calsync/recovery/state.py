@@ -91,6 +91,11 @@ class State:
                 holders[key] = place
         return {place.id: place for place in holders.values()}
 
+    def additions(self) -> State:
+        """What was put there, and nothing of what was taken away or set."""
+        put = {key: member for key, member in self.members.items() if member.fetch is not None}
+        return State(self.epoch, places=self.places, members=put, graves=self.graves, unread=self.unread)
+
     def missing(self) -> Iterator[tuple[int, str]]:
         """Members whose octets no source has."""
         for key, seq in self.unread.items():
@@ -101,8 +106,12 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a principal's history: what its epoch holds beyond `since`, up to `upto` where it was left there."""
+    """A part of a principal's history: what its epoch holds beyond `since`, up to `upto` where it was left there.
+
+    `adding`: it began anew beside the backup's, and takes nothing away from it.
+    """
 
     state: State
     since: int
     upto: int | None = None
+    adding: bool = False
