@@ -8,9 +8,10 @@ login tuples, WSGI answers) into calsync's. The plugins import Radicale's base c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from urllib.parse import unquote
 
 import radicale
@@ -43,6 +44,10 @@ _SIGNATURES: tuple[tuple[Any, str, tuple[str, ...]], ...] = (
     (storage.BaseStorage, "move", ("self", "item", "to_collection", "to_href")),
     (storage.BaseStorage, "create_collection", ("self", "href", "items", "props")),
     (sharing.BaseSharing, "sharing_collection_resolver", ("self", "path", "user", "user_groups")),
+    (sharing.BaseSharing, "database_get_sharing", ("self", "ShareType", "PathOrToken", "OnlyEnabled")),
+    (sharing.BaseSharing, "database_create_sharing", ("self", "ShareType", "PathOrToken")),
+    (sharing.BaseSharing, "database_update_sharing", ("self", "ShareType", "PathOrToken")),
+    (sharing.BaseSharing, "database_delete_sharing", ("self", "ShareType", "PathOrToken")),
     (web.BaseWeb, "get", ("self", "environ", "base_prefix", "path", "user", "user_groups", "request_info")),
     (hook.BaseHook, "notify", ("self", "notification_item")),
 )
@@ -110,7 +115,8 @@ def unlimited(backend: rights.BaseRights) -> rights.BaseRights:
 class Share:
     """A path that Radicale's sharing maps to another one (`[sharing]`, by map or by token).
 
-    `shown` and `real` are paths as Radicale writes them (`/anna/team/`), `permissions` its letters.
+    `shown` and `real` are paths as Radicale writes them (`/anna/team/`), `permissions` its letters. `user`: for whom.
+    `offered`, `taken`: whether its owner and `user` have enabled it.
     """
 
     shown: str
@@ -120,6 +126,9 @@ class Share:
     token: bool
     conversion: str
     properties: Mapping[str, str]
+    user: str = ""
+    offered: bool = True
+    taken: bool = True
 
 
 def _share(row: Mapping[str, Any]) -> Share:
@@ -131,6 +140,9 @@ def _share(row: Mapping[str, Any]) -> Share:
         token=row["ShareType"] == "token",
         conversion=str(row["Conversion"] or ""),
         properties=dict(row["Properties"] or {}),
+        user=str(row.get("User") or ""),
+        offered=row.get("EnabledByOwner") is not False,
+        taken=row.get("EnabledByUser") is not False,
     )
 
 
@@ -192,6 +204,66 @@ def is_shared_out(backend: sharing.BaseSharing, path: str) -> bool:
     return bool(backend._enabled and backend.database_list_sharing(PathMapped=path))
 
 
+#: Called with a share as it was and as it is; None where there was or is none.
+Watcher = Callable[[Share | None, Share | None], None]
+
+
+def watch_shares(backend: sharing.BaseSharing, told: Watcher) -> None:
+    """Call `told` after each share that this object makes, changes or removes."""
+    for name in ("database_create_sharing", "database_update_sharing", "database_delete_sharing"):
+        setattr(backend, name, partial(_watched, backend, getattr(backend, name), told))
+
+
+def _watched(
+    backend: sharing.BaseSharing,
+    change: Callable[..., dict[str, Any]],
+    told: Watcher,
+    ShareType: str,
+    PathOrToken: str,
+    *args: Any,
+    **values: Any,
+) -> dict[str, Any]:
+    def now() -> Share | None:
+        found = backend.database_get_sharing(ShareType=ShareType, PathOrToken=PathOrToken, OnlyEnabled=False)
+        return _share({"ShareType": ShareType, **found}) if found and "Owner" in found else None
+
+    before = now()
+    answer = change(ShareType, PathOrToken, *args, **values)
+    told(before, now())
+    return answer
+
+
+#: What of a share names somebody, and begins paths.
+_NAMES: Final = ("Owner", "User")
+_PATHS: Final = ("PathOrToken", "PathMapped")
+_TIMES: Final = frozenset({"TimestampCreated", "TimestampUpdated"})
+
+
+def rename_in_shares(configuration: Configuration, old: str, new: str) -> tuple[int, list[str]]:
+    """Let Radicale's shares name a user otherwise: how many did, and the paths of those that cannot be changed.
+
+    Raises `OSError`, and `RuntimeError` where the shares cannot be read.
+    """
+    backend = sharing.load(configuration)
+    if not backend._enabled:
+        return 0, []
+    changed, failed, home = 0, [], f"/{old}/"
+    for row in backend.database_list_sharing():
+        now = {name: value for name, value in row.items() if name not in _TIMES}
+        now |= {name: new for name in _NAMES if row[name] == old}
+        now |= {name: row[name].replace(home, f"/{new}/", 1) for name in _PATHS if row[name].startswith(home)}
+        if all(row[name] == now[name] for name in (*_NAMES, *_PATHS)):
+            continue
+        kind, shown, user = row["ShareType"], row["PathOrToken"], row["User"]
+        gone = backend.database_delete_sharing(ShareType=kind, PathOrToken=shown, User=user)
+        made = backend.database_create_sharing(**now, Timestamp=int(row["TimestampUpdated"] or 0))
+        if gone.get("status") == made.get("status") == "success":
+            changed += 1
+        else:
+            failed.append(str(row["PathMapped"]))
+    return changed, failed
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """What a `[hook]` plugin is told after a commit. Contents are text, or None."""
@@ -235,6 +307,7 @@ __all__ = [
     "RadicaleApplication",
     "Share",
     "UpstreamError",
+    "Watcher",
     "auth",
     "check",
     "config",
@@ -245,6 +318,7 @@ __all__ = [
     "may_share",
     "notify",
     "overlay_options",
+    "rename_in_shares",
     "resolve_share",
     "rights",
     "set_log_level",
@@ -253,5 +327,6 @@ __all__ = [
     "sharing",
     "storage",
     "unlimited",
+    "watch_shares",
     "web",
 ]

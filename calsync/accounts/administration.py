@@ -8,12 +8,13 @@ import unicodedata
 from collections.abc import Set
 from typing import Final
 
-from calsync.accounts import audit, groups, names, passwords, rows, throttle, tokens
+from calsync.accounts import audit, groups, names, passwords, renaming, rows, throttle, tokens
 from calsync.accounts.policy import Policy
 from calsync.accounts.rows import Account, Token
 from calsync.accounts.scopes import ALL, Scope
 from calsync.store import meta, principals
 from calsync.store.engine import Store
+from calsync.store.errors import Exists
 from calsync.store.transaction import Transaction
 
 #: `admin` may see to other accounts; `guest` has no home, only what others share.
@@ -218,6 +219,29 @@ class Administration:
             audit.note(tx, "identity-tied", account=account.name, actor=actor, issuer=issuer)
             return True
 
+    def rename(self, name: str, new: str, *, actor: str = "") -> Account:
+        """Call an account and its home otherwise; logins are verified anew, and clients have to be told.
+
+        Raises `NoSuchAccount`, `BadName`, and `AccountExists` where an account, or a home without one, is called so.
+        """
+        new = names.checked(new)
+        with self._store.write() as tx:
+            account = existing(tx, name)
+            if account.name == new:
+                raise names.BadName(f"{new!r} is called so already")
+            present = found(tx, new)
+            if present is not None and present.id != account.id:
+                raise AccountExists(f"there is an account {present.name!r} already")
+            owner = principals.get(tx, account.principal)
+            if owner is None:
+                raise NoSuchAccount(f"{account.name!r} has no home (calsync verify)")
+            try:
+                renaming.rename(tx, owner, new)
+            except Exists as error:
+                raise AccountExists(names.left_behind(new)) from error
+            audit.note(tx, "user-renamed", account=new, actor=actor, before=account.name, after=new)
+            return existing(tx, new)
+
     def remove(self, name: str, *, forget: bool = False, actor: str = "") -> Account:
         """Remove the account with its app passwords, sessions, second factors and memberships.
 
@@ -297,10 +321,11 @@ class Administration:
         """Refuse all app passwords of an account; how many still worked. Raises `NoSuchAccount`."""
         with self._store.write() as tx:
             account = existing(tx, name)
+            held = [row[0] for row in tx.all(rows.TOKENS, of_account=account.id) if not rows.token_of(row).revoked]
             count = tx.run(rows.REVOKE_ALL, of_account=account.id)
             if count:
                 tx.run(rows.FORGET_LOGINS, account_id=account.id)
-                audit.note(tx, "token-revoked", account=account.name, actor=actor, count=count)
+                audit.note(tx, "token-revoked", account=account.name, actor=actor, count=count, tokens=held)
             return count
 
 

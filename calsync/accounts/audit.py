@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, or_, select, update
@@ -52,12 +54,38 @@ _LISTING: Final = Prepared(
 _FORGET: Final = (
     Prepared(
         update(audit)
-        .where(audit.c.account == bindparam("name"))
+        .where(audit.c.account == bindparam("name"), audit.c.id < bindparam("upto"))
         .values(account=bindparam("gone"), address="", client="", detail="{}")
     ),
-    Prepared(update(audit).where(audit.c.actor == bindparam("name")).values(actor=bindparam("gone"))),
+    Prepared(
+        update(audit)
+        .where(audit.c.actor == bindparam("name"), audit.c.id < bindparam("upto"))
+        .values(actor=bindparam("gone"))
+    ),
+)
+_RENAMED: Final = Prepared(
+    select(audit.c.id, audit.c.detail)
+    .where(audit.c.account == bindparam("name"), audit.c.action == "user-renamed", audit.c.id < bindparam("upto"))
+    .order_by(audit.c.id.desc())
+    .limit(1)
 )
 _PURGE: Final = Prepared(delete(audit).where(audit.c.at < bindparam("before")))
+
+#: Characters of what a client calls itself that are kept.
+_CLIENT: Final = 200
+
+#: Address and client of the request that this thread answers; empty in commands and in threads of their own.
+_ASKED: Final[ContextVar[tuple[str, str]]] = ContextVar("calsync_asked", default=("", ""))
+
+
+@contextmanager
+def asked(address: str, client: str) -> Iterator[None]:
+    """What is noted inside is done for a request from there, and says so."""
+    before = _ASKED.set((address, client[:_CLIENT]))
+    try:
+        yield
+    finally:
+        _ASKED.reset(before)
 
 
 def note(
@@ -70,7 +98,12 @@ def note(
     client: str = "",
     **detail: Any,
 ) -> None:
-    """Append an entry: `note(tx, "token-added", account="anna", actor="anna", token="k3m70w", scope="calendars")`."""
+    """Append an entry: `note(tx, "token-added", account="anna", actor="anna", token="k3m70w", scope="calendars")`.
+
+    Without an address it is that of the request at hand, if any (`asked`).
+    """
+    if not address:
+        address, client = _ASKED.get()[0], client or _ASKED.get()[1]
     tx.run(
         _INSERT,
         at=int(time.time()),
@@ -94,12 +127,24 @@ def listing(
 def chosen(
     tx: Transaction, *, account: str | None = None, since: int = 0, actions: Sequence[str] | None = None, limit: int
 ) -> list[Entry]:
-    """The newest entries, the newest first: of an account in whatever case, and of some actions only."""
+    """The newest entries, the newest first: of an account in whatever case, and of some actions only.
+
+    What an account did under a former name is its own, too.
+    """
+    if account is None:
+        return _listed(tx, None, 2**62, since, actions, limit)
+    row = tx.first(rows.BY_NAME, name_key=folded(account))
+    account = account if row is None else rows.account_of(row).name
+    told: list[Entry] = []
+    for name, upto in _names(tx, account):
+        told += _listed(tx, name, upto, since, actions, limit)
+    return sorted(told, key=lambda entry: -entry.id)[:limit]
+
+
+def _listed(
+    tx: Transaction, account: str | None, before: int, since: int, actions: Sequence[str] | None, limit: int
+) -> list[Entry]:
     found: list[Entry] = []
-    before = 2**62
-    if account is not None:
-        row = tx.first(rows.BY_NAME, name_key=folded(account))
-        account = account if row is None else rows.account_of(row).name
     while len(found) < limit:
         page = listing(tx, account=account, since=since, before=before)
         found += [entry for entry in page if not actions or entry.action in actions]
@@ -107,6 +152,14 @@ def chosen(
             break
         before = page[-1].id
     return found[:limit]
+
+
+def _names(tx: Transaction, name: str) -> list[tuple[str, int]]:
+    """The names that an account had, the newest first, each with the entry from which on it had another one."""
+    found = [(name, 2**62)]
+    while (row := tx.first(_RENAMED, name=found[-1][0], upto=found[-1][1])) is not None:
+        found.append((str(json.loads(row[1]).get("before", "")), int(row[0])))
+    return found
 
 
 def purge(tx: Transaction, before: int) -> int:
@@ -119,6 +172,7 @@ GONE: Final = "(removed)"
 
 
 def forget(tx: Transaction, name: str) -> None:
-    """Take a name out of the trail, with the addresses and facts of its entries."""
-    for statement in _FORGET:
-        tx.run(statement, name=name, gone=GONE)
+    """Take a name, and those that its bearer had before, out of the trail, with addresses and facts of the entries."""
+    for one, upto in _names(tx, name):
+        for statement in _FORGET:
+            tx.run(statement, name=one, upto=upto, gone=GONE)

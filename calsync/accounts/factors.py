@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from calsync.accounts import rows
 from calsync.accounts.throttle import Throttled
+from calsync.store.account_changes import of
 from calsync.store.engine import Store
 from calsync.store.schema import recovery_code, second_factor
 from calsync.store.statement import Prepared
@@ -61,12 +62,16 @@ _OF: Final = Prepared(
         second_factor.c.failed,
     ).where(second_factor.c.account == bindparam("of_account"))
 )
-_FORGET: Final = Prepared(delete(second_factor).where(second_factor.c.account == bindparam("of_account")))
-_INSERT: Final = Prepared(insert(second_factor))
+_FORGET: Final = Prepared(
+    delete(second_factor).where(second_factor.c.account == bindparam("of_account")),
+    marks=of(second_factor, "of_account"),
+)
+_INSERT: Final = Prepared(insert(second_factor), marks=of(second_factor, "account"))
 _TAKEN: Final = Prepared(
     update(second_factor)
     .where(second_factor.c.account == bindparam("of_account"), second_factor.c.last_step < bindparam("step"))
-    .values(last_step=bindparam("step"), confirmed=1, failures=0)
+    .values(last_step=bindparam("step"), confirmed=1, failures=0),
+    marks=of(second_factor, "of_account"),
 )
 _FAILED: Final = Prepared(
     update(second_factor)
@@ -77,12 +82,16 @@ _HELD: Final = Prepared(
     update(second_factor).where(second_factor.c.account == bindparam("of_account")).values(failures=0)
 )
 _COUNT: Final = Prepared(select(func.count()).where(recovery_code.c.account == bindparam("of_account")))
-_FORGET_CODES: Final = Prepared(delete(recovery_code).where(recovery_code.c.account == bindparam("of_account")))
-_INSERT_CODE: Final = Prepared(insert(recovery_code))
+_FORGET_CODES: Final = Prepared(
+    delete(recovery_code).where(recovery_code.c.account == bindparam("of_account")),
+    marks=of(recovery_code, "of_account"),
+)
+_INSERT_CODE: Final = Prepared(insert(recovery_code), marks=of(recovery_code, "account"))
 _USE_CODE: Final = Prepared(
     delete(recovery_code).where(
         recovery_code.c.account == bindparam("of_account"), recovery_code.c.hash == bindparam("hashed")
-    )
+    ),
+    marks=of(recovery_code, "of_account"),
 )
 
 

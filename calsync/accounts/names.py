@@ -45,4 +45,12 @@ def checked(name: str) -> str:
     return name
 
 
-__all__ = ["MAX_LENGTH", "BadName", "checked", "folded"]
+def left_behind(name: str) -> str:
+    """What to say where calendars of a former user of that name are still there."""
+    return (
+        f"calendars of a former {name!r} are still here (to remove them: calsync user add {name} --no-password, then "
+        f"calsync user remove {name} --purge)"
+    )
+
+
+__all__ = ["MAX_LENGTH", "BadName", "checked", "folded", "left_behind"]

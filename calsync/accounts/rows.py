@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
 from calsync.accounts.scopes import Scope
+from calsync.store.account_changes import TABLES, of
 from calsync.store.schema import (
     account,
     credential,
@@ -93,33 +94,47 @@ _NEXT: Final = account.c.generation + 1
 BY_ID: Final = Prepared(select(*_ACCOUNT).where(_ID))
 BY_NAME: Final = Prepared(select(*_ACCOUNT).where(account.c.name_key == bindparam("name_key")))
 ALL: Final = Prepared(select(*_ACCOUNT).order_by(account.c.name_key))
-INSERT: Final = Prepared(insert(account))
-DELETE: Final = Prepared(delete(account).where(_ID))
+INSERT: Final = Prepared(insert(account), marks=of(account, "id"))
+DELETE: Final = Prepared(delete(account).where(_ID), marks=of(account, "account_id"))
 PASSWORD: Final = Prepared(select(account.c.password).where(_ID))
-SET_PASSWORD: Final = Prepared(update(account).where(_ID).values(password=bindparam("new"), generation=_NEXT))
-REHASH: Final = Prepared(
-    update(account).where(_ID, account.c.password == bindparam("old")).values(password=bindparam("new"))
+SET_PASSWORD: Final = Prepared(
+    update(account).where(_ID).values(password=bindparam("new"), generation=_NEXT), marks=of(account, "account_id")
 )
-SET_DISABLED: Final = Prepared(update(account).where(_ID).values(disabled=bindparam("state"), generation=_NEXT))
-SET_ROLE: Final = Prepared(update(account).where(_ID).values(role=bindparam("new"), generation=_NEXT))
+REHASH: Final = Prepared(
+    update(account).where(_ID, account.c.password == bindparam("old")).values(password=bindparam("new")),
+    marks=of(account, "account_id"),
+)
+SET_DISABLED: Final = Prepared(
+    update(account).where(_ID).values(disabled=bindparam("state"), generation=_NEXT), marks=of(account, "account_id")
+)
+SET_ROLE: Final = Prepared(
+    update(account).where(_ID).values(role=bindparam("new"), generation=_NEXT), marks=of(account, "account_id")
+)
 SET_DETAILS: Final = Prepared(
-    update(account).where(_ID).values(email=bindparam("new_email"), displayname=bindparam("new_displayname"))
+    update(account).where(_ID).values(email=bindparam("new_email"), displayname=bindparam("new_displayname")),
+    marks=of(account, "account_id"),
 )
 SECOND_STEP: Final = Prepared(
     select(second_factor.c.account).where(
         second_factor.c.account == bindparam("account_id"), second_factor.c.confirmed == 1
     )
 )
-FORGET_LOGINS: Final = Prepared(update(account).where(_ID).values(generation=_NEXT))
+FORGET_LOGINS: Final = Prepared(update(account).where(_ID).values(generation=_NEXT), marks=of(account, "account_id"))
 
 #: Asked with every request: does what was verified still hold?
 GENERATION: Final = Prepared(select(account.c.generation).where(_ID, account.c.disabled == 0))
 
 TOKENS: Final = Prepared(select(*_TOKEN).where(_OF_ACCOUNT).order_by(credential.c.created, credential.c.id))
 TOKEN: Final = Prepared(select(*_TOKEN, credential.c.hash).where(_TOKEN_ID))
-INSERT_TOKEN: Final = Prepared(insert(credential))
-REVOKE: Final = Prepared(update(credential).where(_TOKEN_ID, _OF_ACCOUNT, credential.c.revoked == 0).values(revoked=1))
-REVOKE_ALL: Final = Prepared(update(credential).where(_OF_ACCOUNT, credential.c.revoked == 0).values(revoked=1))
+INSERT_TOKEN: Final = Prepared(insert(credential), marks=of(credential, "account", "id"))
+REVOKE: Final = Prepared(
+    update(credential).where(_TOKEN_ID, _OF_ACCOUNT, credential.c.revoked == 0).values(revoked=1),
+    marks=of(credential, "of_account", "token"),
+)
+REVOKE_ALL: Final = Prepared(
+    update(credential).where(_OF_ACCOUNT, credential.c.revoked == 0).values(revoked=1),
+    marks=of(credential, "of_account"),
+)
 USED: Final = Prepared(
     update(credential)
     .where(_TOKEN_ID)
@@ -134,8 +149,10 @@ MEMBERSHIPS: Final = Prepared(
     .where(membership.c.account == account.c.id)
     .order_by(membership.c.name, account.c.name_key)
 )
-JOIN: Final = Prepared(insert(membership))
-LEAVE: Final = Prepared(delete(membership).where(_MEMBER, membership.c.name == bindparam("group")))
+JOIN: Final = Prepared(insert(membership), marks=of(membership, "account"))
+LEAVE: Final = Prepared(
+    delete(membership).where(_MEMBER, membership.c.name == bindparam("group")), marks=of(membership, "of_account")
+)
 
 BY_SUBJECT: Final = Prepared(
     select(*_ACCOUNT)
@@ -147,11 +164,14 @@ SUBJECTS_OF: Final = Prepared(
         external_identity.c.account == bindparam("of_account"), external_identity.c.issuer == bindparam("of_issuer")
     )
 )
-INSERT_SUBJECT: Final = Prepared(insert(external_identity))
+INSERT_SUBJECT: Final = Prepared(insert(external_identity), marks=of(external_identity, "account"))
 
 #: Everything that goes with an account.
 DELETE_OWNED: Final = tuple(
-    Prepared(delete(table).where(table.c.account == bindparam("of_account")))
+    Prepared(
+        delete(table).where(table.c.account == bindparam("of_account")),
+        marks=of(table, "of_account") if table in TABLES else None,
+    )
     for table in (credential, membership, second_factor, recovery_code, external_identity, web_session, login_flow)
 )
 

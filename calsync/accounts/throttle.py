@@ -71,6 +71,11 @@ _DELETE: Final = Prepared(delete(throttle).where(throttle.c.key == bindparam("of
 _DELETE_RANGE: Final = Prepared(
     delete(throttle).where(throttle.c.key >= bindparam("start"), throttle.c.key < bindparam("end"))
 )
+_RANGE: Final = Prepared(
+    select(throttle.c.key, throttle.c.last).where(
+        throttle.c.key >= bindparam("start"), throttle.c.key < bindparam("end")
+    )
+)
 _FAILED_BEFORE: Final = Prepared(delete(throttle).where(throttle.c.last < bindparam("before"), throttle.c.failures > 0))
 _SEEN_BEFORE: Final = Prepared(delete(throttle).where(throttle.c.last < bindparam("before")))
 _BEYOND: Final = Prepared(select(throttle.c.last).order_by(throttle.c.last.desc()).limit(1).offset(_KEPT))
@@ -148,7 +153,7 @@ class Throttle:
     def check(self, login: str, address: str) -> Standing:
         """Who this is, where it need not wait. Raises `Throttled`."""
         now, net = clock.now(), network(address)
-        standing = Standing(f"pair {mark(login)} {net}", "" if is_here(address) else f"address {net}")
+        standing = self.standing(login, address)
         if not self._active:
             return standing
         with self._store.read() as tx:
@@ -162,6 +167,11 @@ class Throttle:
         if until > now:
             raise Throttled(until - now)
         return Standing(standing.pair, standing.address, pair[0])
+
+    def standing(self, login: str, address: str) -> Standing:
+        """Who this is, who need not wait."""
+        net = network(address)
+        return Standing(f"pair {mark(login)} {net}", "" if is_here(address) else f"address {net}")
 
     def _state(self, tx: Transaction, key: str, rule: str, now: int) -> tuple[int, int]:
         """Failures that count now, written or not, and until when to wait."""
@@ -303,6 +313,16 @@ def forget(tx: Transaction, name: str) -> None:
     """Remove all rows about an account."""
     for kind in ("pair", "known", "used"):
         tx.run(_DELETE_RANGE, start=f"{kind} {mark(name)} ", end=f"{kind} {mark(name)}!")
+
+
+def rename(tx: Transaction, old: str, new: str) -> None:
+    """The addresses that an account came in from stay known, under its new name; its failures are forgotten."""
+    known = f"known {mark(old)} "
+    found = tx.all(_RANGE, start=known, end=f"{known[:-1]}!")
+    forget(tx, old)
+    forget(tx, new)
+    for key, last in found:
+        tx.run(_INSERT, key=f"known {mark(new)} {key.removeprefix(known)}", failures=0, last=last, until=0)
 
 
 def clean(tx: Transaction, now: int) -> None:

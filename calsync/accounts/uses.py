@@ -46,14 +46,14 @@ class Uses:
         self._audit_days = audit_days
         self._guard = threading.Lock()
         self._writing = threading.Lock()
-        self._noted: dict[tuple[int, str | None, str], int] = {}
-        self._waiting: dict[tuple[int, str | None, str], _Use] = {}
+        self._noted: dict[tuple[str, str | None, str], int] = {}
+        self._waiting: dict[tuple[str, str | None, str], _Use] = {}
         self._due = 0
         self._cleaned = 0
 
     def note(self, identity: Identity, address: str, client: str, now: int) -> None:
         """`identity` came in at `now`. Costs nothing within the interval."""
-        key = (identity.account, identity.token, address)
+        key = (identity.name, identity.token, address)
         if now - self._noted.get(key, 0) < self._interval:
             return
         with self._guard:

@@ -89,7 +89,7 @@ def decide(visit: Visit) -> Response:
     if not visit.site.flows.grant(flow, me.account, wanted):
         raise _gone()
     with visit.site.logins.write() as tx:
-        audit.note(tx, "app-let-in", account=me.name, actor=me.name, address=visit.call.remote, app=flow.client)
+        audit.note(tx, "app-let-in", account=me.name, actor=me.name, app=flow.client)
     return visit.page("let_in_done.html", let_in=True, label=label)
 
 

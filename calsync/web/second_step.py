@@ -119,11 +119,4 @@ def _proven(visit: Visit, what: str) -> Response | None:
 
 def _note(visit: Visit, action: str) -> None:
     with visit.site.logins.write() as tx:
-        audit.note(
-            tx,
-            action,
-            account=visit.me.name,
-            actor=visit.me.name,
-            address=visit.call.remote,
-            client=visit.call.agent[:200],
-        )
+        audit.note(tx, action, account=visit.me.name, actor=visit.me.name)

@@ -85,7 +85,7 @@ def check_code(visit: Visit) -> Response:
         return visit.page("code.html", 429, headers, error=waiting(error.retry_after))
     with site.logins.write() as tx:
         action = {"totp": "second-step", "recovery": "recovery-code-used"}.get(held, "second-step-failed")
-        audit.note(tx, action, account=me.name, actor=me.name, address=visit.call.remote, client=visit.call.agent[:200])
+        audit.note(tx, action, account=me.name, actor=me.name)
     if not held:
         return visit.page("code.html", 403, error=_("That code does not hold. Codes change every half minute."))
     return entered(visit, me.account, routes.local(str(me.data.get("next", ""))))
@@ -96,7 +96,7 @@ def out(visit: Visit) -> Response:
     if visit.session is not None:
         visit.site.sessions.end(visit.session)
         with visit.site.logins.write() as tx:
-            audit.note(tx, "signed-out", account=visit.me.name, actor=visit.me.name, address=visit.call.remote)
+            audit.note(tx, "signed-out", account=visit.me.name, actor=visit.me.name)
     response = visit.go("sign-in", done="signed-out")
     visit.site.set_cookie(visit, response, "")
     return response

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from calsync.accounts import audit
 from calsync.accounts.accounts import Accounts, Identity
 from calsync.accounts.factors import SecondFactors
 from calsync.accounts.flows import Flows
@@ -96,6 +97,10 @@ class Site:
 
     def serve(self, call: Call) -> Response:
         """Answer a request of a page."""
+        with audit.asked(call.remote, call.agent):
+            return self._answered(call)
+
+    def _answered(self, call: Call) -> Response:
         visit = self._visit(call)
         try:
             return self._served(visit)

@@ -4,8 +4,9 @@ import pytest
 from argon2 import PasswordHasher
 
 from calsync.accounts import passwords
-from calsync.accounts.passwords import BadPassword, Parameters, TooManyChecks
+from calsync.accounts.passwords import CONCURRENT, WAITING, BadPassword, Parameters, TooManyChecks
 from calsync.options import schema
+from tests.server.conftest import until
 
 REAL = Parameters()
 """The cost that an administrator gets; what the other tests pay is in tests/conftest.py."""
@@ -56,9 +57,25 @@ def test_only_other_parameters_ask_for_a_new_hash() -> None:
     assert passwords.needs_rehash(PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash("x"))
 
 
-def test_a_flood_of_checks_is_turned_away_and_spends_no_more_memory() -> None:
+def test_a_flood_of_checks_is_turned_away_and_spends_no_more_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     stored = passwords.hashed("x", REAL)
-    refused = []
+    verify, go_on = PasswordHasher.verify, threading.Event()
+    refused, running, most = [], [0], [0]
+    guard = threading.Lock()
+
+    def held(self: PasswordHasher, known: str, password: str) -> bool:
+        """As long as nobody has come to an end, all come at once."""
+        with guard:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        assert go_on.wait(60)
+        try:
+            return verify(self, known, password)
+        finally:
+            with guard:
+                running[0] -= 1
+
+    monkeypatch.setattr(PasswordHasher, "verify", held)
 
     def check() -> None:
         try:
@@ -69,7 +86,9 @@ def test_a_flood_of_checks_is_turned_away_and_spends_no_more_memory() -> None:
     threads = [threading.Thread(target=check) for _ in range(60)]
     for thread in threads:
         thread.start()
+    until(lambda: len(refused) == 60 - CONCURRENT - WAITING)
+    go_on.set()
     for thread in threads:
         thread.join()
-    assert refused
+    assert len(refused) == 60 - CONCURRENT - WAITING and most[0] <= CONCURRENT
     assert passwords.verify(stored, "x")

@@ -20,6 +20,8 @@ from calsync.cli.setup.files import Owner, Planned, Writing
 from tests.postgresql import shared
 from tests.server_process import FOREIGN, ROOT, ServerProcess
 
+pytestmark = pytest.mark.timeout(300)
+
 CERTIFICATES = ROOT / "tests" / "server" / "certificates"
 
 
@@ -36,7 +38,7 @@ def calsync(home: Path, *words: str, input: str = "", **more: str) -> subprocess
         input=input,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 
@@ -84,7 +86,7 @@ def test_what_it_writes_starts_and_lets_its_user_in(tmp_path: Path, tls: str) ->
             headers={"Depth": "1"},
             auth=("anna", password[1]),
             verify=str(CERTIFICATES / "one.cert.pem"),
-            timeout=10,
+            timeout=60,
         )
         assert found.status_code == 207
         assert "/Anna/calendar/" in found.text
@@ -234,7 +236,7 @@ class Terminal:
 
     def until(self, text: str) -> str:
         """What was shown since the last time, once `text` is there."""
-        limit = time.monotonic() + 30
+        limit = time.monotonic() + 60
         while text not in self.screen:
             ready, _, _ = select.select([self._end], [], [], max(0, limit - time.monotonic()))
             assert ready, f"no {text!r} in:\n{self.screen}"
@@ -249,10 +251,11 @@ class Terminal:
         os.write(self._end, text.encode())
 
     def status(self, again: str = "") -> int:
-        """The exit status, with all that was shown left in `screen`. `again`: what is typed while nothing happens."""
+        """The exit status, with all that was shown left in `screen`. `again`: what is typed where it still waits."""
         while True:
-            while again and not select.select([self._end], [], [], 3)[0]:
-                self.type(again)
+            while again and not select.select([self._end], [], [], 1)[0]:
+                if self._waits():
+                    self.type(again)
             try:
                 octets = os.read(self._end, 4096)
             except OSError:
@@ -261,6 +264,15 @@ class Terminal:
                 break
             self.screen += octets.decode(errors="replace")
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def _waits(self) -> bool:
+        """Whether it is asleep and stays so: not on its way out, and not one that gets no processor (proc(5))."""
+        seen = set()
+        for _ in range(10):
+            state, *figures = Path(f"/proc/{self.pid}/stat").read_text().rpartition(") ")[2].split()
+            seen.add((state, *figures[10:12]))  # the time that it has computed
+            time.sleep(0.1)
+        return len(seen) == 1 and seen.pop()[0] == "S"
 
 
 @pytest.fixture

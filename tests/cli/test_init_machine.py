@@ -15,14 +15,16 @@ import pytest
 
 from tests.cli.test_init import CERTIFICATES, surroundings
 
+pytestmark = pytest.mark.timeout(300)
+
 _APART = """
 set -eu
 mount -t tmpfs tmpfs "$1"
-for folder in etc var/lib; do
+for folder in etc var/lib var/backups; do
     mkdir -p "$1/$folder/upper" "$1/$folder/work"
     mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$1/$folder/upper,workdir=$1/$folder/work" "/$folder"
 done
-rm -rf /etc/calsync /var/lib/calsync /etc/systemd/system/calsync* /etc/radicale /var/lib/radicale
+rm -rf /etc/calsync /var/lib/calsync /var/backups/calsync /etc/systemd/system/calsync* /etc/radicale /var/lib/radicale
 userdel calsync 2>/dev/null || true
 calsync() { "$PYTHON" -m calsync "$@"; }
 """
@@ -42,7 +44,7 @@ def apart(tmp_path: Path, script: str) -> subprocess.CompletedProcess[str]:
         env=surroundings(tmp_path, PYTHON=sys.executable),
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
 
@@ -65,10 +67,11 @@ def test_for_the_whole_machine(tmp_path: Path) -> None:
         install -m 600 {CERTIFICATES}/one.key.pem /etc/only-root.pem
         calsync init --yes --address localhost --tls own --user anna \\
             --certificate {CERTIFICATES}/one.cert.pem --key /etc/only-root.pem
-        stat -c '%n %U %G %a' /etc/calsync/config /var/lib/calsync /var/lib/calsync/calsync.db
+        stat -c '%n %U %G %a' /etc/calsync/config /var/lib/calsync /var/lib/calsync/calsync.db /var/backups/calsync
         find /var/lib/calsync ! -user calsync
         cat /etc/systemd/system/calsync.service
-        systemd-analyze verify /etc/systemd/system/calsync.service
+        systemd-analyze verify /etc/systemd/system/calsync*
+        $(sed -n 's/^ExecStart=//p' /etc/systemd/system/calsync-backup.service)
         calsync init --yes --address localhost --tls own --user anna \\
             --certificate {CERTIFICATES}/one.cert.pem --key /etc/only-root.pem
         calsync init
@@ -80,6 +83,9 @@ def test_for_the_whole_machine(tmp_path: Path) -> None:
     assert "/var/lib/calsync calsync calsync 700\n" in done.stdout
     assert "/var/lib/calsync/calsync.db calsync calsync 600\n" in done.stdout
     assert "\n/var/lib/calsync/calsync.db-" not in done.stdout, "nothing belongs to another"
+    assert "/var/backups/calsync calsync calsync 700\n" in done.stdout
+    assert "1 user, 0 items, checked\n" in done.stdout, "the unit's command makes a backup"
+    assert "enable --now calsync calsync-backup.timer calsync-verify.timer\n" in done.stdout
     assert "User=calsync\n" in done.stdout
     assert "AmbientCapabilities=CAP_NET_BIND_SERVICE\n" in done.stdout, "people type no port"
     assert "LoadCredential=calsync_server_key:/etc/only-root.pem\n" in done.stdout
