@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TypeVar
 
-from calsync.ical.facts import ObjectResource, address_object, calendar_object
+from calsync.ical.facts import ObjectResource
 from calsync.ical.validate import Refused
-from calsync.store import collections, items, principals, quarantine
+from calsync.store import items, quarantine
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.errors import OverQuota, UidConflict
 from calsync.store.principals import Principal
 from calsync.store.quarantine import Refusal
+from calsync.transfer import making
+from calsync.transfer.checking import checked
 from calsync.transfer.names import free_of_reserved, href_for
 from calsync.transfer.newer import is_newer, said
-from calsync.transfer.repair import repaired, with_uids
 from calsync.transfer.report import Outcome, Report, Result
 from calsync.transfer.source import SourceCollection, SourceItem, SourceUser, Unreadable
 from calsync.webdav.names import CR, C
@@ -55,6 +56,20 @@ class Stays:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Where the items of a collection go. `path`: for people, with a slash at its end.
+
+    `principal` and `collection` are None in a dry run that would make them. `seen`: UID → href of those read before.
+    """
+
+    path: str
+    source: SourceCollection
+    principal: Principal | None
+    collection: Collection | None
+    seen: dict[str, str] = field(default_factory=dict)
+
+
 Written = items.Item | items.LeftOut | Stays
 
 
@@ -77,7 +92,7 @@ class Taking:
 
     def user(self, source: SourceUser) -> None:
         """Take one user with all that is theirs; the principal is made where there is none."""
-        principal = self._principal(source)
+        principal = making.principal(self.store, source, self.actor, dry_run=self.dry_run)
         for problem in source.problems:
             self.problem(problem, f"/{source.name}/", principal)
         for notice in source.notices:
@@ -104,7 +119,9 @@ class Taking:
         if name != source.names[0]:
             self.report.notice(f"/{user}/{source.names[0]}/ is a name of the server's own: it is now /{user}/{name}/")
         try:
-            found = self._collection(principal, names, source) if principal else None
+            found = None
+            if principal:
+                found = making.collection(self.store, principal, names, source, self.actor, dry_run=self.dry_run)
         except OverQuota as error:
             self._all_refused(source, target, str(error))
             return
@@ -117,123 +134,62 @@ class Taking:
                 if isinstance(item, Unreadable):
                     self.problem(item, target)
             return
-        seen: dict[str, str] = {}
+        goal = Goal(target, source, principal, found)
         for chunk in _chunks(source.items(), CHUNK):
-            self._chunk(principal, found, source, target, chunk, seen)
+            self._chunk(goal, chunk)
             self.progress(len(chunk))
 
-    def _principal(self, source: SourceUser) -> Principal | None:
-        with self.store.read() as tx:
-            principal = principals.find(tx, source.name)
-        missing = _missing(principal.properties if principal else {}, source.properties)
-        if self.dry_run or (principal and not missing):
-            return principal
-
-        def make() -> Principal:
-            with self.store.write() as tx:
-                tx.actor = self.actor
-                made = principals.find(tx, source.name) or principals.create(tx, source.name)
-                return principals.set_properties(tx, made, missing) if missing else made
-
-        return self.store.attempt(make)
-
-    def _collection(self, principal: Principal, names: Sequence[str], source: SourceCollection) -> Collection | None:
-        """The collection in the store, made or given its missing properties; None in a dry run that would make it."""
-        with self.store.read() as tx:
-            found = collections.find(tx, principal, names)
-        missing = _missing(found.properties if found else {}, source.properties)
-        if self.dry_run or (found and (not missing or found.kind != source.kind)):
-            return found
-        return self.store.attempt(lambda: self._made(principal, names, source, found, missing))
-
-    def _made(
-        self,
-        principal: Principal,
-        names: Sequence[str],
-        source: SourceCollection,
-        found: Collection | None,
-        missing: Mapping[str, str | None],
-    ) -> Collection:
-        with self.store.write() as tx:
-            tx.actor = self.actor
-            if found is None:
-                parent = 0
-                for depth in range(1, len(names)):
-                    above = collections.find(tx, principal, names[:depth])
-                    if above is None:
-                        above = collections.create(tx, principal, parent, names[depth - 1], "plain")
-                    parent = above.id
-                return collections.create(
-                    tx, principal, parent, names[-1], source.kind, source.components, source.properties
-                )
-            return collections.set_properties(tx, found, missing)
-
-    def _chunk(
-        self,
-        principal: Principal | None,
-        collection: Collection | None,
-        source: SourceCollection,
-        target: str,
-        chunk: Sequence[SourceItem | Unreadable],
-        seen: dict[str, str],
-    ) -> None:
+    def _chunk(self, goal: Goal, chunk: Sequence[SourceItem | Unreadable]) -> None:
         wanted: list[SourceItem] = []
         for item in chunk:
             if isinstance(item, Unreadable):
-                self.problem(item, target, principal)
+                self.problem(item, goal.path, goal.principal)
             else:
                 wanted.append(item)
-        etags = self._etags(collection, [item.href for item in wanted if item.href is not None])
-        checked: list[tuple[SourceItem, ObjectResource, str]] = []
+        etags = self._etags(goal.collection, [item.href for item in wanted if item.href is not None])
+        passed: list[tuple[SourceItem, ObjectResource, str]] = []
         lost: list[Refusal] = []
         for item in wanted:
             if item.href is not None and etags.get(item.href) == hashlib.sha256(item.octets).hexdigest():
-                self._tell(Outcome.UNCHANGED, item.place, target + item.href)
+                self._tell(Outcome.UNCHANGED, item.place, goal.path + item.href)
                 continue
             try:
-                found, mended = self._checked(source, collection, item)
+                found, mended = checked(goal.source, goal.collection, item, self.store.window)
             except Refused as error:
-                self._tell(Outcome.REFUSED, item.place, target + (item.href or ""), str(error))
-                condition = (CR if source.kind == "addressbook" else C)(error.condition)
-                lost.append(_refusal(target, item.href or "", item.place, str(error), item.octets, condition))
+                lost.append(self._refused(goal, item.href or "", item.place, str(error), item.octets, error.condition))
                 continue
-            checked.append((item, found, mended))
-        holders = self._holders(collection, [found.facts.uid for _, found, _ in checked])
+            passed.append((item, found, mended))
+        holders = self._holders(goal.collection, [found.facts.uid for _, found, _ in passed])
         ready = [
             one
-            for item, found, mended in checked
-            for one in self._placed(collection, source, target, item, found, mended, etags, holders, seen, lost)
+            for item, found, mended in passed
+            for one in self._placed(goal, item, found, mended, etags, holders, lost)
         ]
-        self._quarantine(principal, lost)
-        if ready and not self.dry_run and collection is not None:
-            self._write(principal, collection, target, ready)
+        self._quarantine(goal.principal, lost)
+        if ready and not self.dry_run and goal.collection is not None:
+            self._write(goal, goal.collection, ready)
         else:
             for entry in ready:
-                self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
+                self._tell(entry.outcome, entry.place, goal.path + entry.href, entry.reason)
 
     def _placed(
         self,
-        collection: Collection | None,
-        source: SourceCollection,
-        target: str,
+        goal: Goal,
         item: SourceItem,
         found: ObjectResource,
         mended: str,
         etags: Mapping[str, str],
         holders: Mapping[str, tuple[str, str]],
-        seen: dict[str, str],
         lost: list[Refusal],
     ) -> Iterator[Ready]:
         """The href an item goes to, or the word that it need not or cannot go anywhere."""
-        uid = found.facts.uid
+        uid, seen = found.facts.uid, goal.seen
         holder, etag = holders.get(uid, ("", ""))
         other = seen.get(uid, holder) if uid else ""
-        href = self.name_of(item, holder) or other or href_for(uid or found.etag, ENDINGS[source.kind])
+        href = self.name_of(item, holder) or other or href_for(uid or found.etag, ENDINGS[goal.source.kind])
 
         def refuse(reason: str) -> None:
-            self._tell(Outcome.REFUSED, item.place, target + href, reason)
-            condition = (CR if source.kind == "addressbook" else C)("no-uid-conflict")
-            lost.append(_refusal(target, href, item.place, reason, item.octets, condition))
+            lost.append(self._refused(goal, href, item.place, reason, item.octets, "no-uid-conflict"))
 
         if uid and uid in seen:
             refuse(f"its UID is that of {seen[uid]}, read before")
@@ -241,17 +197,17 @@ class Taking:
         seen[uid] = href
         if other and other != href:
             if etag == found.etag:
-                self._tell(Outcome.UNCHANGED, item.place, target + other)
+                self._tell(Outcome.UNCHANGED, item.place, goal.path + other)
             else:
                 refuse(f"its UID is that of {other}, another item")
             return
         there = etags.get(href) or (etag if holder == href else "")
         if there == found.etag:
-            self._tell(Outcome.UNCHANGED, item.place, target + href)
+            self._tell(Outcome.UNCHANGED, item.place, goal.path + href)
             return
-        newer = self._newer(collection, href, item) if there else ""
+        newer = self._newer(goal.collection, href, item) if there else ""
         if newer and self.keep:
-            self._tell(Outcome.KEPT, item.place, target + href, f"what is stored is newer: {newer}")
+            self._tell(Outcome.KEPT, item.place, goal.path + href, f"what is stored is newer: {newer}")
             return
         if newer:
             mended = ", ".join(filter(None, (mended, f"what was stored was newer: {newer}; --keep leaves it")))
@@ -271,6 +227,12 @@ class Taking:
             return ""
         return said(stored.modified) if is_newer(octets, stored.modified, item.octets, item.modified) else ""
 
+    def _refused(self, goal: Goal, href: str, place: str, reason: str, octets: bytes, condition: str) -> Refusal:
+        """Tell of it; what the quarantine is to keep. `condition`: the local name of the RFC's precondition."""
+        self._tell(Outcome.REFUSED, place, goal.path + href, reason)
+        named = (CR if goal.source.kind == "addressbook" else C)(condition)
+        return _refusal(goal.path, href, place, reason, octets, named)
+
     def _quarantine(self, principal: Principal | None, lost: Sequence[Refusal]) -> None:
         """Keep what was refused; an administrator's import knows no bounds."""
         if self.dry_run or principal is None or not lost:
@@ -286,58 +248,27 @@ class Taking:
         self.store.attempt(keep)
         self.report.quarantined[principal.name] += len(lost)
 
-    def _write(self, principal: Principal | None, collection: Collection, target: str, ready: Sequence[Ready]) -> None:
+    def _write(self, goal: Goal, collection: Collection, ready: Sequence[Ready]) -> None:
         lost: list[Refusal] = []
         written = self.store.attempt(lambda: self.put(collection, ready))
         for entry, result in zip(ready, written, strict=True):
             if isinstance(result, UidConflict):
                 reason = f"its UID is that of {result.href}, another item"
-                self._tell(Outcome.REFUSED, entry.place, target + entry.href, reason)
-                condition = (CR if collection.kind == "addressbook" else C)("no-uid-conflict")
-                lost.append(_refusal(target, entry.href, entry.place, reason, entry.object.octets, condition))
+                octets = entry.object.octets
+                lost.append(self._refused(goal, entry.href, entry.place, reason, octets, "no-uid-conflict"))
             elif isinstance(result, OverQuota):  # not to the quarantine: that would be a way around
-                self._tell(Outcome.REFUSED, entry.place, target + entry.href, str(result))
+                self._tell(Outcome.REFUSED, entry.place, goal.path + entry.href, str(result))
             elif isinstance(result, Stays):
-                self._tell(Outcome.KEPT, entry.place, target + entry.href, result.reason)
+                self._tell(Outcome.KEPT, entry.place, goal.path + entry.href, result.reason)
             else:
-                self._tell(entry.outcome, entry.place, target + entry.href, entry.reason)
-        self._quarantine(principal, lost)
+                self._tell(entry.outcome, entry.place, goal.path + entry.href, entry.reason)
+        self._quarantine(goal.principal, lost)
 
     def put(self, collection: Collection, ready: Sequence[Ready]) -> Sequence[Written]:
         """Write a chunk, in one transaction; of each what became of it."""
         with self.store.write(alone=False) as tx:
             tx.actor = self.actor
             return items.put_many(tx, collection, [(entry.href, entry.object) for entry in ready])
-
-    def _checked(
-        self, source: SourceCollection, collection: Collection | None, item: SourceItem
-    ) -> tuple[ObjectResource, str]:
-        """The object and what had to be mended, if anything. Raises `Refused` with the first reason."""
-        allowed: Sequence[str] | None = None
-        if source.enforced:
-            allowed = (collection.components if collection else source.components) or None
-        try:
-            found = self._parsed(source, item.octets, allowed)
-        except Refused as refusal:
-            mended = repaired(item.octets)
-            if mended is None:
-                raise
-            try:
-                return self._parsed(source, mended[0], allowed), mended[1]
-            except Refused:
-                raise refusal from None
-        if item.href is None and not found.facts.uid:
-            # RFC 6352 §6.3.2.1 wants a UID; without one the next import would not find the item again.
-            return self._parsed(source, with_uids(item.octets), allowed), "given a UID"
-        return found, ""
-
-    def _parsed(self, source: SourceCollection, octets: bytes, components: Sequence[str] | None) -> ObjectResource:
-        if source.kind == "addressbook":
-            return address_object(octets)
-        # Radicale never minded a METHOD.
-        return calendar_object(
-            octets, window=self.store.window, components=components, allow_method=not source.enforced
-        )
 
     def _etags(self, collection: Collection | None, hrefs: Sequence[str]) -> dict[str, str]:
         if collection is None or not hrefs:
@@ -387,10 +318,6 @@ _ARTICLES: Final = {
 def _refusal(target: str, href: str, place: str, reason: str, octets: bytes, condition: str) -> Refusal:
     below = target.strip("/").partition("/")[2]
     return Refusal(below, href, "import", place, reason, octets, condition)
-
-
-def _missing(there: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str | None]:
-    return {name: xml for name, xml in wanted.items() if name not in there}
 
 
 def _chunks(source: Iterator[_T], size: int) -> Iterator[list[_T]]:

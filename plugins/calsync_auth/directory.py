@@ -10,7 +10,7 @@ from typing import Any
 from radicale.config import Configuration
 
 from calsync.accounts.incoming import Newcomer
-from calsync_auth import backends
+from calsync_auth.backends.ldap import Ldap
 
 _PAGE = 500
 
@@ -22,7 +22,7 @@ class DirectoryError(RuntimeError):
 def people(configuration: Configuration, seconds: float = 30.0) -> list[Newcomer]:
     """Everybody whom `[auth] ldap_filter` could let in, with groups and address, by name. Raises `DirectoryError`."""
     try:
-        login = backends.Ldap(_as_ldap(configuration), seconds)
+        login = Ldap(_as_ldap(configuration), seconds)
     except ModuleNotFoundError as error:
         raise DirectoryError("LDAP needs a library: pip install 'calsync[ldap]'") from error
     except RuntimeError as error:
@@ -55,7 +55,7 @@ def _as_ldap(configuration: Configuration) -> Configuration:
     return copy
 
 
-def _connected(login: backends.Ldap, ldap3: Any) -> Any:
+def _connected(login: Ldap, ldap3: Any) -> Any:
     """A connection that may search."""
     # Without its schema the library checks no names: not every directory has a displayName.
     options: dict[str, Any] = {"get_info": ldap3.NONE}
@@ -84,7 +84,7 @@ def _search(connection: Any, base: str, condition: str, attributes: list[str]) -
             yield entry
 
 
-def _groups(login: backends.Ldap, connection: Any) -> dict[str, set[str]] | None:
+def _groups(login: Ldap, connection: Any) -> dict[str, set[str]] | None:
     """DN of a member, in lower case → groups; None where groups are not looked up that way."""
     member = login._ldap_group_members_attr
     if not member:
@@ -98,7 +98,7 @@ def _groups(login: backends.Ldap, connection: Any) -> dict[str, set[str]] | None
 
 
 def _newcomer(
-    login: backends.Ldap, entry: dict[str, Any], attribute: str, groups: dict[str, set[str]] | None
+    login: Ldap, entry: dict[str, Any], attribute: str, groups: dict[str, set[str]] | None
 ) -> Newcomer | None:
     name = next(iter(_values(entry, attribute)), "")
     if not name:

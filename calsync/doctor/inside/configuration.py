@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from calsync import config, config_check
+from calsync import config
+from calsync.config import check
 from calsync.doctor import certificate
 from calsync.doctor.finding import Checks, Finding, note, ok, problem, warning
 from calsync.doctor.inside.context import Context
@@ -40,10 +41,10 @@ def read(context: Context) -> Iterator[Finding]:
     if not context.not_read and context.configuration is None:
         return
     sound = not context.not_read
-    for found in config_check.examine(context.paths)[1]:
+    for found in check.examine(context.paths)[1]:
         if (found.section, found.option) in LATER and not (found.section == "storage" and _is_missing(context)):
             continue
-        if found.level == config_check.WARNING:
+        if found.level == check.WARNING:
             mend = "change it, or take it out" if found.option else "nothing, where it is meant so; each start logs it"
             yield warning(str(found), "nothing that is suspicious", mend, "config")
         else:

@@ -10,29 +10,17 @@ import base64
 import http.client
 import socket
 import ssl
-import threading
-import time
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import urlsplit
 
+from calsync.doctor.outside.exchange import Request, exchange
 from calsync.doctor.outside.reply import Reply, Unreachable
 from calsync.webdav.hosts import PORTS, is_loopback, origin_of, same_family
 
-#: As much as is read of an answer.
-LARGEST: Final = 16 << 20
 #: Redirects that a client follows.
 MOST: Final = 6
-
-_CHUNK: Final = 65536
-#: Time-outs that an answer may take in all: each counts from the last octet, and some servers send one now and then.
-_WHOLE: Final = 20
-#: What stands in a URL as it is; servers write other letters too, which clients encode.
-_KEPT: Final = "%/:?#[]@!$&'()*+,;=~"
-
 
 Told = Callable[[str, Reply | None, str], None]
 
@@ -72,10 +60,10 @@ class HttpClient:
             sent.setdefault("Content-Type", "application/xml; charset=utf-8")
         if login and self.password is not None and self.may_login(url):
             sent["Authorization"] = self._authorization(method, url)
-        reply = self._exchanged(method, url, body, sent)
+        reply = self._exchanged(Request(method, url, body, sent))
         if reply.status == 401 and "Authorization" in sent and self._learned(reply):
             sent["Authorization"] = self._authorization(method, url)
-            reply = self._exchanged(method, url, body, sent)
+            reply = self._exchanged(Request(method, url, body, sent))
         return reply
 
     def follow(
@@ -137,108 +125,41 @@ class HttpClient:
 
     # --- the connection -----------------------------------------------------------------------------------------------
 
-    def _exchanged(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        request = _shown(method, url, body, headers)
+    def _exchanged(self, request: Request) -> Reply:
+        shown = str(request)
         try:
-            reply = self._once(method, url, body, headers)
+            reply = self._once(request)
         except Unreachable as error:
-            self.tell(request, None, str(error))
+            self.tell(shown, None, str(error))
             raise
-        self.tell(request, reply, "")
+        self.tell(shown, reply, "")
         return reply
 
-    def _once(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
-        try:
-            parts = urlsplit(url)
-            key = origin_of(url)
-        except ValueError as error:
-            raise Unreachable("http", f"{url!r} is no URL: {error}", error) from error
-        if parts.scheme not in PORTS or not parts.hostname:
-            raise Unreachable("http", f"{url!r} is no URL of a server")
-        kept = self._open.pop(key, None)
-        target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_KEPT)
-        if kept is not None:
+    def _once(self, request: Request) -> Reply:
+        origin = request.origin
+        kept = self._open.pop(origin, None)
+        while True:
+            connection = kept or self._connection(request.url)
             try:
-                return self._spoken(kept, key, method, url, target, body, headers)
+                reply, stays = exchange(connection, request, self.seconds)
             except TimeoutError as error:
-                kept.close()
+                connection.close()
                 raise Unreachable("timeout", f"no answer within {self.seconds:g} s", error) from error
-            except (OSError, http.client.HTTPException):
-                kept.close()  # it was idle for too long: once more on a new one
-        connection = self._connection(parts)
-        try:
-            return self._spoken(connection, key, method, url, target, body, headers)
-        except TimeoutError as error:
-            connection.close()
-            raise Unreachable("timeout", f"no answer within {self.seconds:g} s", error) from error
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            text = str(error) or type(error).__name__
-            raise Unreachable("closed", f"the connection ended before an answer came ({text})", error) from error
+            except (OSError, http.client.HTTPException) as error:
+                connection.close()
+                if connection is kept:
+                    kept = None  # it was idle for too long: once more on a new one
+                    continue
+                text = str(error) or type(error).__name__
+                raise Unreachable("closed", f"the connection ended before an answer came ({text})", error) from error
+            if stays:
+                self._open[origin] = connection
+            else:
+                connection.close()
+            return reply
 
-    def _spoken(
-        self,
-        connection: http.client.HTTPConnection,
-        key: str,
-        method: str,
-        url: str,
-        target: str,
-        body: bytes,
-        headers: Mapping[str, str],
-    ) -> Reply:
-        overdue = threading.Event()
-        cut = threading.Timer(_WHOLE * self.seconds, _shut, (connection.sock, overdue))
-        cut.daemon = True
-        cut.start()
-        try:
-            return self._answered(connection, key, method, url, target, body, headers, overdue)
-        finally:
-            cut.cancel()
-
-    def _answered(
-        self,
-        connection: http.client.HTTPConnection,
-        key: str,
-        method: str,
-        url: str,
-        target: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        overdue: threading.Event,
-    ) -> Reply:
-        began = time.monotonic()
-        length = {"Content-Length": str(len(body))} if body or method in ("PUT", "POST") else {}
-        connection.request(method, target, body or None, {**headers, **length})
-        response = connection.getresponse()
-        first, octets, whole = 0.0, bytearray(), True
-        try:
-            while chunk := response.read1(_CHUNK):
-                first = first or time.monotonic() - began
-                octets += chunk
-                if len(octets) > LARGEST:
-                    whole = False
-                    break
-        except http.client.IncompleteRead:
-            whole = False
-        response.close()
-        if overdue.is_set():
-            whole = False  # an end that looks like one may be ours
-        wanted = response.getheader("Content-Length", "")
-        if method != "HEAD" and wanted.isdigit() and response.status not in (204, 304):
-            whole = whole and len(octets) == int(wanted)
-        seconds = time.monotonic() - began
-        told = [(name.lower(), value) for name, value in response.getheaders()]
-        if whole and not response.will_close:
-            self._open[key] = connection
-        else:
-            connection.close()
-        plain = bytes(octets)
-        if whole:
-            plain, whole = _unpacked(plain, response.getheader("Content-Encoding", ""))
-        authorized = "Authorization" in headers
-        return Reply(method, url, response.status, told, plain, first or seconds, seconds, whole, authorized)
-
-    def _connection(self, parts: SplitResult) -> http.client.HTTPConnection:
+    def _connection(self, url: str) -> http.client.HTTPConnection:
+        parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or PORTS[parts.scheme]
         plain = self.connected(host, port)
         connection = http.client.HTTPConnection(host, port, timeout=self.seconds)
@@ -284,35 +205,3 @@ def _why(error: OSError) -> tuple[str, str]:
     if isinstance(error, socket.gaierror):
         return "name", "the name cannot be resolved"
     return "network", (error.strerror or str(error)).lower()
-
-
-def _unpacked(octets: bytes, coding: str) -> tuple[bytes, bool]:
-    """The octets that were packed, and whether these are all: a little can be made to unpack into very much."""
-    window = {"gzip": 31, "deflate": 15}.get(coding.lower())
-    if window is None:
-        return octets, True
-    packed = zlib.decompressobj(window)
-    try:
-        plain = packed.decompress(octets, LARGEST)
-    except zlib.error:
-        return octets, True
-    return (plain, not packed.unconsumed_tail) if packed.eof or packed.unconsumed_tail else (octets, True)
-
-
-def _shut(sock: socket.socket | None, overdue: threading.Event) -> None:
-    """End a connection under whoever waits at it."""
-    overdue.set()
-    if sock is not None:
-        with suppress(OSError):
-            socket.socket.shutdown(sock, socket.SHUT_RDWR)  # not TLS's own, which is no other thread's
-
-
-def _shown(method: str, url: str, body: bytes, headers: Mapping[str, str]) -> str:
-    """A request as people read it. What goes in `Authorization` stays out."""
-    lines = [f"{method} {url}"]
-    for name, value in headers.items():
-        lines.append(f"{name}: {value.partition(' ')[0] + ' …' if name == 'Authorization' else value}")
-    if body:
-        text = body.decode(errors="replace")
-        lines += ["", text if len(text) <= 4000 else f"{text[:4000]}… ({len(body)} octets)"]
-    return "\n".join(lines)

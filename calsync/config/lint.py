@@ -1,6 +1,6 @@
 """What a configuration says that does nothing, or not what it seems to: options that do not go together.
 
-Nothing outside of the configuration is looked at (`calsync.config_check` does that).
+Nothing outside of the configuration is looked at (`check` does that).
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from calsync.config.questions import back_end, is_open, is_set, text_of
 from calsync.upstream import Configuration
-from calsync.webdav.hosts import is_loopback
 from calsync_storage.location import storage_url
 
 #: Section, option, what is to be said of it.
@@ -24,36 +24,13 @@ def lint(configuration: Configuration) -> Iterator[Suspicion]:
         yield from check(configuration)
 
 
-def is_set(configuration: Configuration, section: str, option: str) -> bool:
-    """Whether somebody has given the option a value."""
-    try:
-        return configuration.get_source(section, option) != "default config" and bool(
-            str(configuration.get_raw(section, option)).strip()
-        )
-    except KeyError:
-        return False
-
-
-def back_end(configuration: Configuration) -> str:
-    """Who knows the main passwords: a type of Radicale's, or `accounts`."""
-    kind = str(configuration.get("auth", "type"))
-    return str(configuration.get("auth", "backend")).strip() or "accounts" if kind == "calsync_auth" else kind
-
-
-def is_open(configuration: Configuration) -> bool:
-    """Whether others than this machine reach the server."""
-    return any(
-        not host.startswith("unix:") and not is_loopback(host) for host, _ in configuration.get("server", "hosts")
-    )
-
-
 def _without_effect(configuration: Configuration) -> Iterator[Suspicion]:
     """Options that only count beside another one."""
     ssl = bool(configuration.get("server", "ssl"))
     backend = back_end(configuration)
     own = configuration.get("storage", "type") == "calsync_storage"
     postgresql = storage_url(configuration).startswith("postgres")
-    from_file = "from_file" in (configuration.get("rights", "type"), _text(configuration, "rights", "backend"))
+    from_file = "from_file" in (configuration.get("rights", "type"), text_of(configuration, "rights", "backend"))
     oidc = is_set(configuration, "auth", "oidc_issuer")
     beside: tuple[tuple[bool, str, tuple[str, ...], str], ...] = (
         (ssl, "server", ("certificate", "key", "certificate_authority", "protocol", "ciphersuite"), "ssl = True"),
@@ -77,10 +54,6 @@ def _without_effect(configuration: Configuration) -> Iterator[Suspicion]:
 
 def _of(configuration: Configuration, prefix: str, but: str = "") -> tuple[str, ...]:
     return tuple(name for name in configuration.options("auth") if name.startswith(prefix) and name != but)
-
-
-def _text(configuration: Configuration, section: str, option: str) -> str:
-    return str(configuration.get(section, option)) if option in configuration.options(section) else ""
 
 
 def _of_another_server(configuration: Configuration) -> Iterator[Suspicion]:

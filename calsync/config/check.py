@@ -17,9 +17,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from calsync import config, config_environment, upstream
-from calsync.config import ConfigurationError, Fault, Source
-from calsync.config_lint import back_end, is_set, lint
+from calsync import config, upstream
+from calsync.config import ConfigurationError, Fault, Source, environment
+from calsync.config.lint import lint
+from calsync.config.questions import back_end, is_set, place_of, text_of
 from calsync.server import addresses
 from calsync.server.tls import Tls, TlsError
 from calsync.store import urls
@@ -71,19 +72,6 @@ def examine(
     return configuration, sorted(findings, key=lambda one: one.level != ERROR)
 
 
-def place_of(configuration: upstream.Configuration, section: str, option: str) -> str:
-    """Where a value comes from: a file with its line, a variable, the command line; empty for a default."""
-    try:
-        source = configuration.get_source(section, option)
-    except KeyError:
-        return ""
-    kind, _, place = source.partition(" ")
-    if kind == "file":
-        line = config.line_of(Path(place), section, option)
-        return f"{place}:{line}" if line else place
-    return place if kind == "environment" else "" if source == "default config" else source
-
-
 def _of(fault: Fault) -> Finding:
     return Finding(ERROR if fault.stops else WARNING, fault.where, fault.section, fault.option, fault.text)
 
@@ -102,10 +90,10 @@ def _sources(paths: str | Sequence[str] | None) -> tuple[list[Source], list[Find
         if values is None and os.path.exists(path):  # noqa: PTH110  False below a folder that cannot be looked into
             findings.append(Finding(WARNING, str(path), "", "", "is there, but cannot be read, and is passed over"))
     rules = config.known_options()
-    variables, wrong = config_environment.read(os.environ, rules)
+    variables, wrong = environment.read(os.environ, rules)
     findings += [Finding(ERROR, "", "", "", text) for text in wrong]
-    for name in config_environment.strangers(os.environ, rules, _OWN_VARIABLES):
-        section = name.removeprefix(config_environment.PREFIX).partition("_")[0].lower()
+    for name in environment.strangers(os.environ, rules, _OWN_VARIABLES):
+        section = name.removeprefix(environment.PREFIX).partition("_")[0].lower()
         text = f"names no section, and is passed over{config.like(section, rules)}"
         findings.append(Finding(WARNING, name, "", "", text))
     return [*sources, *config.of_variables(variables)], findings
@@ -161,7 +149,7 @@ def _types(configuration: upstream.Configuration) -> Iterator[Found]:
 
 def _files(configuration: upstream.Configuration) -> Iterator[Found]:
     """Files and folders that are named."""
-    rights = (configuration.get("rights", "type"), _plugin_text(configuration, "rights", "backend"))
+    rights = (configuration.get("rights", "type"), text_of(configuration, "rights", "backend"))
     backend = back_end(configuration)
     wanted = (
         ("from_file" in rights, "rights", "file"),
@@ -265,10 +253,6 @@ class _Heard(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.texts.append(record.getMessage())
-
-
-def _plugin_text(configuration: upstream.Configuration, section: str, option: str) -> str:
-    return str(configuration.get(section, option)) if option in configuration.options(section) else ""
 
 
 def _not_writable(folder: Path) -> str:
