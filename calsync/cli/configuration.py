@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final
 
-from calsync import config, config_check, upstream
+from calsync import config, upstream
+from calsync.config.check import ERROR, examine
 from calsync.options import PLUGINS, SECRETS, schema
 
 #: A password within a URL: before the host, or as a parameter.
@@ -149,7 +150,7 @@ def all_values(configuration: upstream.Configuration) -> Iterator[Value]:
                 section,
                 option,
                 text,
-                config_check.place_of(configuration, section, option),
+                config.place_of(configuration, section, option),
                 None if rule is None else _text(rule["value"]),
                 not is_default and (rule is None or configuration.get(section, option) != usual.get(section, option)),
                 bool(text) and is_secret(section, option, text),
@@ -169,8 +170,8 @@ def _text(raw: Any) -> str:
 
 
 def _check(args: argparse.Namespace) -> int:
-    configuration, findings = config_check.examine(args.config, _overrides(args.options))
-    errors = sum(finding.level == config_check.ERROR for finding in findings)
+    configuration, findings = examine(args.config, _overrides(args.options))
+    errors = sum(finding.level == ERROR for finding in findings)
     if args.json:
         facts = [{name: getattr(one, name) for name in one.__slots__} for one in findings]
         print(json.dumps(facts, ensure_ascii=False, indent=1))

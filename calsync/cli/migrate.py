@@ -294,5 +294,6 @@ def _told(args: argparse.Namespace, store: Store, done: Sequence[Compared], repo
         _say(one.line())
     if any(one.left for one in done) and not args.delete:
         print("what is at the source no more was left here; --delete removes it, so that it can be brought back")
-    print(f"calsync: migrate: {report.summary() if report.counts else 'nothing had changed'}")
+    nothing = "nothing to take" if any(one.deleted for one in done) else "nothing had changed"
+    print(f"calsync: migrate: {report.summary() if report.counts else nothing}")
     return 0 if complete else 1

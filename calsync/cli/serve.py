@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from calsync import config, config_lint, upstream
+from calsync import config, upstream
 from calsync.cli import logs, memory, parent, serve_metrics, welcome
 from calsync.options import schema
 from calsync.recovery import hold
@@ -143,7 +143,9 @@ def run(args: argparse.Namespace) -> int:
             greeting = welcome.prepare(application.store, configuration)
             keeper = _keeper(application.store, configuration)
         if counting is not None:
-            application.figures = counting.figures(configuration, application.store)
+            figures = counting.figures(configuration, application.store)
+            if application.services is not None:
+                application.services.figures = figures
             counting.answer(beside)
         memory.settle()
         runner = Runner(
@@ -272,7 +274,7 @@ def _tell(configuration: upstream.Configuration) -> None:
         logger.debug("configuration: no %s", path)
     if configuration.get("server", "type") != "builtin":
         logger.warning("[server] type is not used: calsync has one server, which speaks HTTP/1.1 and HTTP/2")
-    if config_lint.is_set(configuration, "server", "certificate") and not configuration.get("server", "ssl"):
+    if config.is_set(configuration, "server", "certificate") and not configuration.get("server", "ssl"):
         logger.warning("[server] certificate has no effect without ssl = True (--ssl): passwords travel in the clear")
 
 

@@ -12,7 +12,7 @@ from calsync.accounts import passwords
 from calsync.accounts.accounts import Account, Accounts
 from calsync.accounts.administration import ROLES
 from calsync.accounts.names import BadName
-from calsync.cli import accounts_in, place, second_step
+from calsync.cli import accounts_in, place, renaming, second_step
 from calsync.cli.password_input import NoPassword, first_line
 from calsync.cli.progress import Bar
 from calsync.store import leaving, principals, quota
@@ -23,7 +23,7 @@ ACTOR = "calsync user"
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser("user", help="add, list and remove users, change passwords and roles")
+    parser = subparsers.add_parser("user", help="add, list, rename and remove users, change passwords and roles")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     # Not abbreviated: `--password` must not come to be what a person would take it for.
@@ -38,6 +38,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     accounts_in.register(commands)
     second_step.register(commands)
+    renaming.register(commands)
 
     listing = commands.add_parser("list", help="list users")
     listing.set_defaults(func=_list)

@@ -17,10 +17,9 @@ from calsync.remote.state import Entry, Memory
 from calsync.store import items
 from calsync.store.collections import Collection
 from calsync.store.errors import Damaged
-from calsync.store.principals import Principal
 from calsync.transfer.report import Outcome
-from calsync.transfer.source import SourceCollection, SourceItem, Unreadable
-from calsync.transfer.taking import Ready, Stays, Taking, Written
+from calsync.transfer.source import SourceItem, Unreadable
+from calsync.transfer.taking import Goal, Ready, Stays, Taking, Written
 
 ACTOR: Final = "calsync migrate"
 #: The ETag of an item that is looked at again by the next run.
@@ -74,18 +73,10 @@ class Arriving(Taking):
 
     # --- what an import does differently here -------------------------------------------------------------------------
 
-    def _chunk(
-        self,
-        principal: Principal | None,
-        collection: Collection | None,
-        source: SourceCollection,
-        target: str,
-        chunk: Sequence[SourceItem | Unreadable],
-        seen: dict[str, str],
-    ) -> None:
-        Taking._chunk(self, principal, collection, source, target, chunk, seen)
-        if collection is not None:
-            self._remember(collection)
+    def _chunk(self, goal: Goal, chunk: Sequence[SourceItem | Unreadable]) -> None:
+        Taking._chunk(self, goal, chunk)
+        if goal.collection is not None:
+            self._remember(goal.collection)
 
     def name_of(self, item: SourceItem, holder: str) -> str | None:
         """What has another name at the source now keeps the one that it has here."""

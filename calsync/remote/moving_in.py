@@ -116,9 +116,9 @@ class MovingIn:
                     if memory.properties.get(name) != xml and found.properties.get(name) == memory.properties.get(name)
                 }
                 found = collections.set_properties(tx, found, changed) if changed else found
-            head = (memory.collection, dict(memory.properties))
-            memory.collection, memory.properties = found.id, properties
-            if head != (found.id, properties):
+            head = (memory.collection, dict(memory.properties), memory.login)
+            memory.collection, memory.properties, memory.login = found.id, properties, self.client.login.name
+            if head != (found.id, properties, memory.login):
                 memory.write_head(tx)
         return principal, found
 

@@ -57,13 +57,14 @@ class Planner:
         with self.store.read() as tx:
             principal = principals.find(tx, self.user)
             known = taken_here(tx, principal.id) if principal is not None else []
-        for id_, host, path in known:
-            if principal is not None and host == self.host and path not in account.collections:
-                self._say_left(principal, id_, path)
-        ours = {id_ for id_, _, _ in known}
+        here = self.host, self.client.login.name  # another account there has collections of its own
+        for one in known:
+            if principal is not None and (one.host, one.login) == here and one.path not in account.collections:
+                self._say_left(principal, one.id, one.path)
+        ours = {one.id for one in known}
         names: set[str] = set()
         planned = (self._planned(remote, principal, ours, names) for remote in chosen)
-        return [one for one in planned if one is not None]
+        return [made for made in planned if made is not None]
 
     def _say_left(self, principal: Principal, id_: int, path: str) -> None:
         with self.store.read() as tx:

@@ -40,7 +40,7 @@ class Entry(NamedTuple):
 class Memory:
     """Of one collection. `collection`: its id here, 0 before it is made; `properties`: as the source had them.
 
-    `token`: what has changed since then is asked for; empty until all was taken once.
+    `token`: what has changed since then is asked for; empty until all was taken once. `login`: who took it last.
     """
 
     key: str
@@ -49,6 +49,7 @@ class Memory:
     token: str = ""
     host: str = ""
     path: str = ""
+    login: str = ""
     entries: dict[str, Entry] = field(default_factory=dict)
     _next: int = 0
     _loose: int = 0
@@ -63,7 +64,7 @@ class Memory:
             told = json.loads(value)
             if key == found._head:
                 found.collection, found.properties = told["collection"], told["properties"]
-                found.token = told["token"]
+                found.token, found.login = told["token"], told.get("login", "")
             else:
                 number = int(key.removeprefix(found.key).partition("-")[0])
                 found._next = max(found._next, number + 1)
@@ -90,6 +91,7 @@ class Memory:
             "token": self.token,
             "host": self.host,
             "path": self.path,
+            "login": self.login,
         }
         meta.put(tx, self._head, json.dumps(told).encode())
 
@@ -131,7 +133,16 @@ def prefix(principal: int) -> str:
     return f"moved-in:{principal}:"
 
 
-def taken_here(tx: Transaction, principal: int) -> list[tuple[int, str, str]]:
-    """Collections of a principal that were filled from elsewhere: their ids here, host and path there."""
+class Taken(NamedTuple):
+    """A collection that was filled from elsewhere: its id here; host, path and login there."""
+
+    id: int
+    host: str
+    path: str
+    login: str
+
+
+def taken_here(tx: Transaction, principal: int) -> list[Taken]:
+    """Those of a principal."""
     heads = [json.loads(value) for key, value in meta.starting(tx, prefix(principal)) if key.endswith(":head")]
-    return [(int(head["collection"]), str(head["host"]), str(head["path"])) for head in heads]
+    return [Taken(int(one["collection"]), one["host"], one["path"], one.get("login", "")) for one in heads]

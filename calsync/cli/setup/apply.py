@@ -10,7 +10,6 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from calsync import config_check
 from calsync.accounts import passwords
 from calsync.accounts.accounts import Accounts
 from calsync.accounts.policy import configured
@@ -18,6 +17,8 @@ from calsync.cli import welcome
 from calsync.cli.setup.answers import BadAnswer
 from calsync.cli.setup.files import Owner, Writing
 from calsync.cli.setup.plan import ACCOUNT, Plan, service_may
+from calsync.cli.setup.systemd_unit import BACKUPS
+from calsync.config.check import ERROR, examine
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync.store.urls import is_postgresql, path_of
@@ -49,19 +50,21 @@ def apply(plan: Plan) -> Made:
     with Writing() as writing:
         owner = _service(plan, writing, made)
         writing.folder(plan.wanted.folder, 0o700, owner)
+        if plan.wanted.unit and plan.room.is_machine:
+            writing.folder(BACKUPS, 0o700, owner)
         for url in plan.stores:
             _store(plan, url, writing, owner, made)
         group = Owner(0, owner.group) if owner.group is not None else Owner()
         for planned in plan.files:
             there = planned.path.exists()
-            copy = writing.file(planned, group if planned.path != plan.room.unit else Owner())
+            copy = writing.file(planned, group if planned.path.parent != plan.room.unit.parent else Owner())
             if copy is not None:
                 made.copies.append(copy)
             if copy is not None or not there:
                 made.files.append(planned.path)
-        _, findings = config_check.examine(plan.room.files)
+        _, findings = examine(plan.room.files)
         for finding in findings:
-            if finding.level == config_check.ERROR:
+            if finding.level == ERROR:
                 raise BadAnswer(str(finding))
             made.warnings.append(str(finding))
     program = Path(plan.command[0])

@@ -14,12 +14,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from calsync import config, config_environment, upstream
+from calsync import config, upstream
 from calsync.cli.setup import config_file, systemd_unit
 from calsync.cli.setup.answers import Address, BadAnswer, Certificate
 from calsync.cli.setup.files import Planned
 from calsync.cli.setup.radicale import Taken
+from calsync.config import environment
 from calsync.options import data_folder
+from calsync.store.urls import is_postgresql
 from calsync_storage.location import auth_url, storage_url
 
 #: The service's user on a machine.
@@ -114,6 +116,8 @@ class Plan:
             values["storage", "url"] = wanted.store
         if wanted.asked_tls:
             values |= _server(wanted, room)
+        if wanted.unit and room.is_machine:
+            values |= {("backup", "folder"): str(systemd_unit.BACKUPS), ("backup", "keep"): "14"}
         nested: config.Values = {}
         for (section, option), value in values.items():
             nested.setdefault(section, {})[option] = value
@@ -148,7 +152,7 @@ class Plan:
 
     @cached_property
     def files(self) -> list[Planned]:
-        """The configuration, then the unit."""
+        """The configuration, then the units."""
         taken = self.wanted.radicale
         mode = 0o640 if self.room.is_machine else 0o600
         beside = str(self.room.config.with_name("radicale")) if taken else ""
@@ -156,6 +160,9 @@ class Plan:
         files = [*(replace(one, mode=mode) for one in (taken.files if taken else ())), own]
         if self.wanted.unit:
             files.append(Planned(self.room.unit, self._unit(), "unit of systemd"))
+            files += [
+                Planned(self.room.unit.with_name(name), text, "unit of systemd") for name, text in self._timed().items()
+            ]
         return files
 
     @property
@@ -165,9 +172,20 @@ class Plan:
         found = shutil.which(sys.argv[0]) if running.name == "calsync" else None
         return [str(Path(found).absolute())] if found else [sys.executable, "-m", "calsync"]
 
+    @property
+    def _named(self) -> list[str]:
+        return [] if self.room.is_usual else ["--config", os.pathsep.join(self.room.files)]
+
+    def _timed(self) -> dict[str, str]:
+        """Of a machine; a user's own systemd has another night."""
+        if not self.room.is_machine:
+            return {}
+        network = any(map(is_postgresql, self.stores))
+        folder, needed = self.wanted.folder, [self.room.config]
+        return systemd_unit.timed_units(self.command, self._named, folder, needed=needed, network=network)
+
     def _unit(self) -> str:
-        named = [] if self.room.is_usual else ["--config", os.pathsep.join(self.room.files)]
-        command = [*self.command, "serve", *named]
+        command = [*self.command, "serve", *self._named]
         if not self.room.is_machine:
             return systemd_unit.user_unit(command)
         tls = [Path(self.configuration.get("server", name)) for name in ("certificate", "key")]
@@ -185,7 +203,7 @@ class Plan:
         if not self.room.is_machine or not self.wanted.unit or not self.configuration.get("server", "ssl"):
             return {}
         named = {
-            config_environment.name_of("server", name): Path(self.configuration.get("server", name))
+            environment.name_of("server", name): Path(self.configuration.get("server", name))
             for name in ("certificate", "key")
         }
         return {} if all(service_may("-r", path) for path in named.values()) else named

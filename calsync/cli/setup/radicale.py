@@ -8,8 +8,7 @@ from typing import Final
 
 from calsync import config, upstream
 from calsync.cli.setup.files import Planned
-from calsync.config import ConfigurationError
-from calsync.config_lint import is_set
+from calsync.config import ConfigurationError, is_set
 
 #: Where Radicale keeps its configuration.
 PLACE: Final = Path("/etc/radicale/config")

@@ -8,11 +8,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from calsync import config, config_check
+from calsync import config
 from calsync.accounts.accounts import Accounts
 from calsync.cli.configuration import without_password
 from calsync.cli.setup.apply import Made
 from calsync.cli.setup.plan import Plan, Room
+from calsync.config.check import ERROR, examine
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from calsync_storage.location import auth_url
@@ -66,7 +67,8 @@ def _next(room: Room, url: str, unit: bool, tls: str, of_radicale: bool = False)
     if not unit:
         print(f"  calsync serve{named}")
     elif room.is_machine:
-        print("  systemctl daemon-reload && systemctl enable --now calsync")
+        timers = "".join(f" {one.name}" for one in sorted(room.unit.parent.glob("calsync-*.timer")))
+        print(f"  systemctl daemon-reload && systemctl enable --now calsync{timers}")
     else:
         print("  systemctl --user daemon-reload && systemctl --user enable --now calsync")
         print("  loginctl enable-linger        so that it runs while you are not logged in")
@@ -91,8 +93,8 @@ def _draw(url: str) -> None:
 def tell_what_is_there(room: Room) -> int:
     """Where calsync is set up already; the exit status."""
     print("calsync is set up here already:")
-    configuration, findings = config_check.examine(room.files)
-    errors = [finding for finding in findings if finding.level == config_check.ERROR]
+    configuration, findings = examine(room.files)
+    errors = [finding for finding in findings if finding.level == ERROR]
     for path in config.read_files(configuration):
         print(f"  {path}  configuration")
     for finding in findings:

@@ -1,4 +1,4 @@
-"""The systemd unit of this installation, made from the one that calsync brings (`systemd/calsync.service`)."""
+"""The systemd units of this installation, made from those that calsync brings (`systemd/`)."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Final
 
 NAME: Final = "calsync.service"
 
+#: What is done each night and each week: the unit of the service, its timer is named alike.
+BACKUP: Final = "calsync-backup.service"
+VERIFY: Final = "calsync-verify.service"
+
+#: Where backups go on a machine.
+BACKUPS: Final = Path("/var/backups/calsync")
+
 #: In the package, where it was installed; in a checkout, where it is kept.
-_PLACES: Final = (Path(__file__).with_name(NAME), Path(__file__).parents[3] / "systemd" / NAME)
+_PLACES: Final = (Path(__file__).parent, Path(__file__).parents[3] / "systemd")
 
 #: What a user's own systemd can do without rights over the machine.
 _FOR_ONE: Final = frozenset(
@@ -55,11 +62,7 @@ def system_unit(
     `low_port`: it listens below 1024. `needed`: other files and folders that it reads. `credentials`: variable → file
     that only root can read; systemd hands it over.
     """
-    changes: dict[str, list[str]] = {"ExecStart": [_words(command)]}
-    if folder != Path("/var/lib/calsync"):
-        changes |= {"Environment": [], "StateDirectory": [], "StateDirectoryMode": [], "ReadWritePaths": [str(folder)]}
-    if any(_is_in_a_home(path) for path in (Path(command[0]), folder, *needed)):
-        changes["ProtectHome"] = ["read-only"]
+    changes = _place(command, folder, needed)
     if low_port:
         right = ["CAP_NET_BIND_SERVICE"]
         changes |= {"CapabilityBoundingSet": right, "AmbientCapabilities": right, "PrivateUsers": []}
@@ -68,6 +71,33 @@ def system_unit(
         given = [f"{name}=%d/{name.lower()}" for name in credentials]
         changes["Environment"] = [*changes.get("Environment", _values("Environment")), *given]
     return "\n".join([*_HEAD, *_changed(_body(), changes)]) + "\n"
+
+
+def timed_units(
+    program: Sequence[str], options: Sequence[str], folder: Path, *, needed: Sequence[Path] = (), network: bool = False
+) -> dict[str, str]:
+    """Backup and look for damage, each a service and its timer, by name. `network`: the store is reached over one."""
+    units = {}
+    for name, command in ((BACKUP, "backup"), (VERIFY, "verify")):
+        changes = _place([*program, command, *options], folder, needed)
+        if name == BACKUP:
+            changes["ReadWritePaths"] = [str(BACKUPS), *changes.get("ReadWritePaths", ())]
+        if network:
+            changes |= {"PrivateNetwork": [], "RestrictAddressFamilies": ["AF_UNIX AF_INET AF_INET6"]}
+        units[name] = "\n".join([*_HEAD, *_changed(_body(name), changes)]) + "\n"
+        timer = name.replace(".service", ".timer")
+        units[timer] = "\n".join([*_HEAD, *_body(timer)]) + "\n"
+    return units
+
+
+def _place(command: Sequence[str], folder: Path, needed: Sequence[Path]) -> dict[str, list[str]]:
+    """What differs with what is run, and with where it reads and writes."""
+    changes: dict[str, list[str]] = {"ExecStart": [_words(command)]}
+    if folder != Path("/var/lib/calsync"):
+        changes |= {"Environment": [], "StateDirectory": [], "StateDirectoryMode": [], "ReadWritePaths": [str(folder)]}
+    if any(_is_in_a_home(path) for path in (Path(command[0]), folder, *needed)):
+        changes["ProtectHome"] = ["read-only"]
+    return changes
 
 
 def user_unit(command: Sequence[str]) -> str:
@@ -79,7 +109,7 @@ def user_unit(command: Sequence[str]) -> str:
             section = line
             lines += ["", line] if line == "[Service]" else []
         name, equals, _ = line.partition("=")
-        if section == "[Unit]" and name in ("Description", "Documentation"):
+        if section == "[Unit]" and name in ("Description", "Documentation", "StartLimitIntervalSec"):
             lines.append(line)
         if section == "[Service]" and equals and name in _FOR_ONE:
             lines.append(f"ExecStart={_words(command)}" if name == "ExecStart" else line)
@@ -90,13 +120,13 @@ def user_unit(command: Sequence[str]) -> str:
 _HEAD: Final = ("# Written by `calsync init`.", "")
 
 
-def _text() -> str:
-    return next(place for place in _PLACES if place.exists()).read_text(encoding="utf-8")
+def _text(name: str) -> str:
+    return next(place / name for place in _PLACES if (place / name).exists()).read_text(encoding="utf-8")
 
 
-def _body() -> list[str]:
+def _body(unit: str = NAME) -> list[str]:
     """The unit without what its head says about a checkout."""
-    lines = _text().splitlines()
+    lines = _text(unit).splitlines()
     return lines[lines.index("[Unit]") :]
 
 
