@@ -1,4 +1,4 @@
-"""What went wrong on our side, as a response: logged with its cause, told without detail."""
+"""What went wrong, as a response; on our side: logged with its cause, told without detail."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Final
 from calsync import counters
 from calsync.counters import families
 from calsync.dav.incoming import over_quota
+from calsync.dav.request import XML, Response
 from calsync.observe import Trace
 from calsync.store.disk import MEANINGS
 from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly, StoreError
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, InternalServerError, ServiceUnavailable
+from calsync.webdav.multistatus import error_body, reason
 
 #: What the figures call them.
 _KINDS: Final = ((Full, "full"), (Busy, "busy"), (ReadOnly, "read-only"), (Damaged, "damaged"))
@@ -40,3 +42,12 @@ def failure(error: Exception, trace: Trace) -> DavError:
         return InternalServerError(str(error))
     logger.error("%s failed", trace.id, exc_info=error)
     return InternalServerError(type(error).__name__)
+
+
+def told(error: DavError, trace: Trace) -> Response:
+    """The response that a refusal is: with the RFC's precondition element, or a line for people."""
+    if error.condition or error.detail:
+        return Response(error.status, {"Content-Type": XML, **error.headers}, error_body(error.condition, error.detail))
+    hint = f": {error.hint}" if error.hint and error.status < 500 else f" (request {trace.id})"
+    text = f"{reason(error.status)}{hint}\n".encode()
+    return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **error.headers}, text)

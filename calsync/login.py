@@ -10,11 +10,13 @@ import base64
 import binascii
 import random
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from calsync import counters, upstream
 from calsync.accounts.accounts import BackendDown, Identity, Throttled, TooManyChecks
 from calsync.counters import families
+from calsync.guesses import Guesses
 from calsync.observe import address_of
 from calsync.store.errors import StoreError
 from calsync.upstream import logger
@@ -67,8 +69,10 @@ def basic(header: str) -> tuple[str, str] | None:
     return name, password
 
 
-def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay: float) -> upstream.Login:
-    """The login of a request; its user is empty for an anonymous one.
+def identify(
+    backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay: float, guesses: Guesses | None = None
+) -> upstream.Login:
+    """The login of a request; its user is empty for an anonymous one. `guesses`: of a back end that counts none.
 
     Raises `Denied` where credentials were sent and did not hold, `Throttling`, and `ServiceUnavailable`.
     """
@@ -89,11 +93,26 @@ def identify(backend: upstream.auth.BaseAuth, environ: Mapping[str, Any], delay:
         return upstream.Login("")
     name, password = credentials
     own = getattr(backend, "authenticate", None)
-    if own is None:
+    if own is None and guesses is not None and not external:
+        asked = partial(upstream.login, backend, name, password, remote)
+        found = _told(lambda: guesses.asked(name, password, remote, client, asked))
+    elif own is None:
         found = _told(lambda: upstream.login(backend, name, password, remote))
     else:
         found = _told(lambda: _own(own(name, password, remote, client)))
     return _checked(found, name, remote, delay)
+
+
+def challenge(backend: upstream.auth.BaseAuth, realm: str, *, bad_token: bool) -> str:
+    """`WWW-Authenticate`: what credentials are taken (RFC 7617 §2, RFC 6750 §3). `bad_token`: one did not hold."""
+    quoted = '"' + realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    offered = f'Basic realm={quoted}, charset="UTF-8"'
+    # After Basic: some clients know the first one only.
+    if bad_token:
+        offered += f', Bearer realm={quoted}, error="invalid_token"'
+    elif getattr(backend, "offers_bearer", False):
+        offered += f", Bearer realm={quoted}"
+    return offered
 
 
 def log_failure(remote: str, name: str) -> None:
@@ -132,5 +151,5 @@ def _told(ask: Callable[[], upstream.Login]) -> upstream.Login:
     except (BackendDown, StoreError, OSError, RuntimeError) as error:
         # Radicale's own back ends raise RuntimeError where a server does not answer.
         counters.add(families.LOGINS, ("down",))
-        logger.error("nobody can log in: %s", error)
+        logger.error("a login cannot be checked: %s", error)
         raise ServiceUnavailable("logins cannot be checked now", headers={"Retry-After": "30"}) from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from calsync import compress, counters
 from calsync.counters import families
 from calsync.dav.request import Response
 from calsync.observe import Trace
 from calsync.upstream import logger
+from calsync.webdav.multistatus import reason
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 def begun(response: Response) -> Response:
@@ -45,6 +49,43 @@ class _Resumed:
         close = getattr(self._rest, "close", None)
         if close is not None:
             close()
+
+
+def sent(
+    response: Response,
+    environ: Mapping[str, Any],
+    start_response: StartResponse,
+    trace: Trace,
+    extra: Mapping[str, str],
+) -> Iterable[bytes]:
+    """Begin the answer, with the `extra` headers over its own: what WSGI sends as its body, coded where that is taken.
+
+    The request ends, in log and figures, with a whole body now, with a stream when that ends.
+    """
+    headers = {"X-Content-Type-Options": "nosniff", **response.headers, **extra}
+    bare = environ.get("REQUEST_METHOD") == "HEAD"
+    body = response.body
+    if isinstance(body, bytes):
+        if response.status not in (204, 304):
+            headers["Content-Length"] = str(len(body))
+    elif "Content-Length" not in headers:
+        headers["Vary"] = ", ".join(filter(None, (headers.get("Vary"), "Accept-Encoding")))
+        coding = compress.accepted(str(environ.get("HTTP_ACCEPT_ENCODING", "")))
+        if coding:
+            headers["Content-Encoding"] = coding
+            body = compress.coded(coding, body)
+    start_response(f"{response.status} {reason(response.status)}", list(headers.items()))
+    trace.status = response.status
+    if isinstance(body, bytes):
+        trace.end(0 if bare else len(body))
+        return () if bare else (body,)
+    if bare:
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+        trace.end(0)
+        return ()
+    return counted(body, trace)
 
 
 def counted(chunks: Iterable[bytes], trace: Trace) -> Iterator[bytes]:

@@ -102,7 +102,7 @@ def test_a_configuration_of_radicale_keeps_its_storage(tmp_path: Path) -> None:
 def test_radicales_default_folder_is_used_where_its_collections_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "STOCK_FOLDER", tmp_path / "stock")
+    monkeypatch.setattr(options, "STOCK_FOLDER", tmp_path / "stock")
     path = write(tmp_path / "c", "[auth]\ntype = none\n")
     assert load(path).get("storage", "filesystem_folder") == str(tmp_path / "data" / "calsync")
     (tmp_path / "stock" / "collection-root").mkdir(parents=True)

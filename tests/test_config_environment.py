@@ -110,7 +110,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 def test_the_server_its_workers_and_other_commands_take_it(server: ServerProcess) -> None:
-    refused = requests.request("PROPFIND", server.url, timeout=10)
+    refused = requests.request("PROPFIND", server.url, timeout=60)
     assert 'realm="Of the environment"' in refused.headers["WWW-Authenticate"]
     assert "hosts" not in server.command("user", "list").stderr
     (server.folder / "level").write_text("loud\n")

@@ -43,17 +43,17 @@ ANNA, BERT = ("anna", "sesame"), ("bert", "sesame")
 
 
 def put(server: ServerProcess, path: str, who: tuple[str, str]) -> int:
-    return requests.put(server.url + path, data=event("a"), auth=who, timeout=10).status_code
+    return requests.put(server.url + path, data=event("a"), auth=who, timeout=60).status_code
 
 
 def test_login_rights_hook_and_page(server: ServerProcess, tmp_path: Path) -> None:
     assert put(server, "anna/calendar/a.ics", ("anna", "wrong")) == 401
     assert put(server, "anna/calendar/a.ics", ANNA) == 201
-    requests.request("MKCALENDAR", f"{server.url}anna/public/", auth=ANNA, timeout=10).raise_for_status()
+    requests.request("MKCALENDAR", f"{server.url}anna/public/", auth=ANNA, timeout=60).raise_for_status()
     assert put(server, "anna/public/b.ics", ANNA) == 201
 
     read = {
-        path: requests.get(server.url + path, auth=BERT, timeout=10).status_code
+        path: requests.get(server.url + path, auth=BERT, timeout=60).status_code
         for path in ("anna/calendar/a.ics", "anna/public/b.ics")
     }
     assert read == {"anna/calendar/a.ics": 403, "anna/public/b.ics": 200}
@@ -63,13 +63,13 @@ def test_login_rights_hook_and_page(server: ServerProcess, tmp_path: Path) -> No
     until(lambda: diary.exists() and "upsert anna/public" in diary.read_text())
     assert "upsert anna/calendar" in diary.read_text()
 
-    assert "Sign in" in requests.get(f"{server.url}.web/", timeout=10).text
+    assert "Sign in" in requests.get(f"{server.url}.web/", timeout=60).text
 
 
 def test_storage(tmp_path: Path, surroundings: dict[str, str]) -> None:
     text = configuration("witness", tmp_path) + "[auth]\ntype = none\n"
     with ServerProcess(tmp_path / "site", config_text=text, env=surroundings) as server:
-        requests.request("MKCALENDAR", f"{server.url}anna/work/", auth=ANNA, timeout=10).raise_for_status()
+        requests.request("MKCALENDAR", f"{server.url}anna/work/", auth=ANNA, timeout=60).raise_for_status()
         assert put(server, "anna/work/a.ics", ANNA) == 201
     assert "anna" in (tmp_path / "files" / "witness.txt").read_text().splitlines()
     assert (tmp_path / "files" / "collection-root" / "anna" / "work" / "a.ics").is_file()

@@ -20,6 +20,8 @@ from calsync.cli import main
 from tests.pages import PAGES, blocks
 from tests.server_process import ServerProcess
 
+pytestmark = pytest.mark.timeout(300)
+
 _PATHS = re.compile(r"(?<![\w:.>])(/(?:etc|srv|var|mnt)/)")
 
 RUN = [name for name, text in PAGES.items() if blocks(text, "sh")]
@@ -80,7 +82,7 @@ def test_the_filter_for_fail2ban_finds_failures_and_nothing_else(tmp_path: Path)
     with ServerProcess(tmp_path, config_text="[auth]\ndelay = 0\n") as server:
         for address in ("192.0.2.7", "2001:db8::7"):
             headers = {"X-Forwarded-For": address, "User-Agent": tricky}
-            answer = requests.request("PROPFIND", server.url, auth=(tricky, "wrong"), headers=headers, timeout=10)
+            answer = requests.request("PROPFIND", server.url, auth=(tricky, "wrong"), headers=headers, timeout=60)
             assert answer.status_code == 401
         lines = [re.sub(r"^\S+ \S+", "", line) for line in server.log_until("from 2001:db8::7").splitlines()]
     found = [match["ip"] for line in lines if (match := re.search(expression, line))]

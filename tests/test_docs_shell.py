@@ -7,6 +7,7 @@ builds with what the tests have, and what calsync needs is found where the tests
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import re
@@ -110,16 +111,18 @@ class Machine:
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         os.close(side)
-        shown, until = "", time.monotonic() + 100
-        while "0.0.0.0" not in shown and process.poll() is None and time.monotonic() < until:
+        seen, until = b"", time.monotonic() + 300  # a piece may end within a letter
+        while b"0.0.0.0" not in seen and process.poll() is None and time.monotonic() < until:
             if select.select([main], [], [], 0.2)[0]:
                 try:
-                    shown += os.read(main, 4096).decode()
+                    seen += os.read(main, 4096)
                 except OSError:  # nobody writes to it any more
                     break
-        os.killpg(process.pid, 15)
-        process.wait(20)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, 15)
+        process.wait(60)
         os.close(main)
+        shown = seen.decode(errors="replace")
         assert re.search(r"address +http://127\.0\.0\.1:\d+/", shown), shown
         assert re.search(r"password +\S{5}-", shown), shown
         assert ".venv/bin/calsync user passwd" in shown, "a command that can be typed in the checkout"
@@ -137,6 +140,7 @@ def test_no_reason_is_left_over() -> None:
     assert [beginning for beginning in NOT_RUN if not any(line.startswith(beginning) for line in every)] == []
 
 
+@pytest.mark.timeout(600)
 def test_the_lines_work_one_after_the_other(tmp_path: Path) -> None:
     """Of all pages, each once, in the order of installing, upgrading and removing."""
     every = dict.fromkeys(line for name in NAMES[1:] for line in lines(name) if not why_not(line))

@@ -17,6 +17,8 @@ import requests
 from tests.pages import ROOT
 from tests.server_process import ServerProcess
 
+pytestmark = pytest.mark.timeout(300)
+
 #: What the wheel holds: source folder → its name there.
 HELD = {
     "calsync": "calsync",
@@ -101,10 +103,10 @@ def test_it_runs_from_there(environment: Path, tmp_path: Path) -> None:
     where = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
     assert all(Path(one).is_relative_to(environment) for one in where)
     with Installed(tmp_path / "site", environment) as server:
-        page = requests.get(f"{server.url}.calsync/", timeout=10)
+        page = requests.get(f"{server.url}.calsync/", timeout=60)
         assert page.ok and "<form" in page.text
         style = page.text.partition('<link rel="stylesheet" href="')[2].partition('"')[0]
         assert (
-            requests.get(f"{server.url}{style.lstrip('/')}", timeout=10).headers["content-type"].startswith("text/css")
+            requests.get(f"{server.url}{style.lstrip('/')}", timeout=60).headers["content-type"].startswith("text/css")
         )
-        assert requests.request("PROPFIND", server.url, timeout=10).status_code == 401
+        assert requests.request("PROPFIND", server.url, timeout=60).status_code == 401

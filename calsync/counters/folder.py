@@ -29,7 +29,7 @@ _LOCK: Final = "lock"
 #: Seconds for which a folder stays in which nobody counts yet.
 _YOUNG: Final = 600.0
 #: Seconds for which a reader waits while pages are put together.
-_PATIENCE: Final = 2.0
+_PATIENCE: Final = 10.0
 _LARGEST: Final = 1 << 24
 #: How the folders of servers are called: what is called otherwise is not ours to remove.
 _NAME: Final = re.compile(r"[0-9a-f]{12}-[0-9]+").fullmatch

@@ -91,7 +91,7 @@ def check_conditions(scope: Scope, resource: Resource, *, strict: bool = False) 
     if if_match:
         tags = etag_list(if_match)
         if etag is None or not matches(tags, etag):
-            raise PreconditionFailed(f"If-Match {if_match}: the resource has {etag}")
+            raise PreconditionFailed(f"If-Match {if_match[:200]}: the resource has {etag}")
     elif strict and etag is not None:
         raise PreconditionFailed("strict_preconditions: If-Match is missing")
     elif since := headers.parse_http_date(request.header("if-unmodified-since")):  # RFC 9110 §13.1.4
@@ -100,7 +100,7 @@ def check_conditions(scope: Scope, resource: Resource, *, strict: bool = False) 
             raise PreconditionFailed("If-Unmodified-Since: the resource is newer")
     if_none_match = request.header("if-none-match")
     if if_none_match and etag is not None and etag_list(if_none_match).weak_match(etag):
-        raise PreconditionFailed(f"If-None-Match {if_none_match}: the resource has {etag}")
+        raise PreconditionFailed(f"If-None-Match {if_none_match[:200]}: the resource has {etag}")
 
 
 def check_schedule_tag(scope: Scope, resource: Resource) -> None:
@@ -114,7 +114,7 @@ def check_schedule_tag(scope: Scope, resource: Resource) -> None:
     wanted = etag_list(value)
     tag = resource.item.schedule_tag if resource.item is not None else None
     if (wanted or tag) and not (tag and wanted.strong_match(f'"{tag}"')):
-        raise PreconditionFailed(f"If-Schedule-Tag-Match {value}: the resource has {tag or 'no tag'}")
+        raise PreconditionFailed(f"If-Schedule-Tag-Match {value[:200]}: the resource has {tag or 'no tag'}")
 
 
 def not_modified(request: Request, resource: Resource, mark: str = "") -> Response | None:
@@ -127,7 +127,7 @@ def not_modified(request: Request, resource: Resource, mark: str = "") -> Respon
     etag = variant(etag, mark)
     if_match = request.header("if-match")
     if if_match and not etag_list(if_match).strong_match(etag):
-        raise PreconditionFailed(f"If-Match {if_match}: the resource has {etag}")
+        raise PreconditionFailed(f"If-Match {if_match[:200]}: the resource has {etag}")
     if_none_match = request.header("if-none-match")
     if if_none_match:
         same = etag_list(if_none_match).weak_match(etag)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
 
+from calsync.casemap import fold
 from calsync.ical.lines import Component, Line, unescape
 
 FIELDS: Final = {
@@ -15,27 +15,6 @@ FIELDS: Final = {
     "X-ADDRESSBOOKSERVER-MEMBER": "MEMBER",
 }
 """Property names, upper case, and the field each is found under."""
-
-
-class _Letters(dict[int, str]):
-    """Letters and what they fold to, found out one by one; most texts need a few hundred."""
-
-    def __missing__(self, letter: int) -> str:
-        folded = unicodedata.normalize("NFKD", chr(letter).casefold()).casefold()
-        if len(self) < 20_000:
-            self[letter] = folded
-        return folded
-
-
-_LETTERS = _Letters()
-
-
-def fold(text: str) -> str:
-    """Text without case and composition, letter by letter, as `i;unicode-casemap` compares it (RFC 5051 §2).
-
-    What contains a text by `i;octet` or `i;ascii-casemap` also contains it after folding both.
-    """
-    return text.lower() if text.isascii() else text.translate(_LETTERS)
 
 
 def field_text(line: Line) -> str:

@@ -99,8 +99,12 @@ class Hands:
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             with self.store.read() as tx:
-                busy = self._at is not None or queue.any_due(tx, self.kinds, clock.now())
-            if not busy:
+                now = clock.now()
+                busy = queue.any_due(tx, self.kinds, now) or any(
+                    one.holder == self._who for one in queue.running(tx, now)
+                )
+            # Looked at in the order in which a job passes: taken in the store, at hand, ended in the store, let go.
+            if not busy and self._at is None:
                 return
             time.sleep(0.005)
         raise TimeoutError(f"jobs go on for longer than {timeout:g} s")

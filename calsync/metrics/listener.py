@@ -18,7 +18,7 @@ from calsync.metrics.exposition import TYPE, Figures
 
 logger = logging.getLogger("calsync.metrics")
 
-#: Seconds that a client may take in all.
+#: Seconds that a client may take in all to ask, and again to take its answer.
 _PATIENCE: Final = 5.0
 
 
@@ -56,7 +56,7 @@ class Listener:
                 self._answer(taken)
 
     def _answer(self, taken: socket.socket) -> None:
-        figures = self._figures
+        figures, cut = self._figures, _Cut(taken)
 
         class Handler(BaseHTTPRequestHandler):
             server_version, sys_version = "calsync", ""
@@ -66,7 +66,9 @@ class Listener:
                 if self.path.partition("?")[0] not in ("/metrics", "/"):
                     self.send_error(404)
                     return
+                cut.cancel()  # what we take ourselves is not the client's fault
                 text = figures.text()
+                cut.start()
                 self.send_response(200)
                 self.send_header("Content-Type", TYPE)
                 self.send_header("Content-Length", str(len(text)))
@@ -77,8 +79,6 @@ class Listener:
                 pass
 
         taken.settimeout(_PATIENCE)
-        cut = threading.Timer(_PATIENCE, _shut, (taken,))  # a time-out counts from the last octet
-        cut.daemon = True
         cut.start()
         try:
             Handler(taken, taken.getpeername(), None)  # type: ignore[arg-type]
@@ -88,6 +88,23 @@ class Listener:
             logger.exception("the figures cannot be told")
         finally:
             cut.cancel()
+
+
+class _Cut:
+    """Ends a connection that takes too long in all: a time-out counts from the last octet."""
+
+    def __init__(self, taken: socket.socket) -> None:
+        self._taken = taken
+        self._timer: threading.Timer | None = None
+
+    def start(self) -> None:
+        self._timer = threading.Timer(_PATIENCE, _shut, (self._taken,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
 
 
 def _shut(taken: socket.socket) -> None:

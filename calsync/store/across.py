@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,8 @@ from calsync.store.schema import METADATA
 NAME: Final = "calsync"
 
 _PAGE: Final = 1000
+#: Seconds for which sessions of a process that has just ended may still be there.
+_LEAVING: Final = 3.0
 _OTHERS: Final = (
     "SELECT count(*) FROM pg_stat_activity"
     " WHERE datname = current_database() AND application_name = %s AND pid <> pg_backend_pid()"
@@ -71,7 +74,9 @@ def _load(connection: psycopg.Connection[Any], copy: sqlite3.Connection, table: 
 def alone(url: str) -> Iterator[psycopg.Connection[Any]]:
     """A connection to a database that no other calsync has open. Raises `StoreError` where one has."""
     with psycopg.connect(url, autocommit=True, application_name="calsync restore", connect_timeout=10) as connection:
-        row = connection.execute(_OTHERS, (NAME,)).fetchone()
+        until = time.monotonic() + _LEAVING
+        while (row := connection.execute(_OTHERS, (NAME,)).fetchone()) and row[0] and time.monotonic() < until:
+            time.sleep(0.05)
         if row is not None and row[0]:
             name = connection.info.dbname
             raise StoreError(

@@ -25,7 +25,7 @@ from typing import Final, TypeVar
 
 from calsync import counters
 from calsync.counters import families
-from calsync.store import meta, moved, principals
+from calsync.store import account_changes, meta, moved, principals
 from calsync.store.errors import Again, StoreError
 from calsync.store.occurrences import Window
 from calsync.store.replicas import Replicas, Seen
@@ -262,6 +262,7 @@ class Store:
                     if found is None:
                         found = secrets.token_bytes(32)
                         meta.put(tx, key, found)
+                        account_changes.secret_made(tx, key)
             self._secrets[name] = found
         return found
 
@@ -308,11 +309,12 @@ _guard = threading.Lock()
 def _look(shared: Shared) -> None:
     """Follow the store where it was moved. Raises `StoreError` where that cannot be."""
     while True:
-        backend = shared.backend
+        backend, asked = shared.backend, time.monotonic()
         with backend.snapshot(one=True) as connection:
             mark = meta.get(Transaction(backend, connection, shared.window, writes=False), moved.MOVED)
         if not mark:
-            shared.fresh = time.monotonic() + (moved.FRESH if mark is None else 0.0)
+            # Since it was asked: who moves the store waits no longer, and this process may have slept since.
+            shared.fresh = asked + (moved.FRESH if mark is None else 0.0)
             return
         _follow(shared, backend, mark)
 

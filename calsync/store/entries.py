@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 _LENGTHS: Final = struct.Struct(">II")
+_ERASED: Final = "erased"
+#: Where `meta` has the `Restored` of a store.
+LINEAGE: Final = "restored"
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -111,10 +114,46 @@ class Restored:
     whole: bool
 
 
-Entry = Owner | Gone | Place | Content | Grave | Census | Ended | Restored
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """A line of changes of accounts begins: what its transaction says of them is all there is. `number`: the first of
+    the line, 1; `before`: the lines that it takes the place of."""
+
+    mark: ClassVar[str] = "accounts"
+    line: str
+    number: int
+    before: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRows:
+    """The rows of an account in a table, in which there are no others of it, or with a `key` the row that has it.
+
+    `whose`: the epoch of the account's principal. The `number` of a line is taken by one transaction.
+    """
+
+    mark: ClassVar[str] = "account"
+    line: str
+    number: int
+    whose: str
+    table: str
+    account: int
+    key: str
+    rows: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that only a newer calsync understands."""
+
+    mark: ClassVar[str] = "unknown"
+    kind: str
+
+
+Entry = Owner | Gone | Place | Content | Grave | Census | Ended | Restored | Accounts | AccountRows | Unknown
 
 _KINDS: Final[Mapping[str, type[Any]]] = {
-    kind.mark: kind for kind in (Owner, Gone, Place, Content, Grave, Census, Ended, Restored)
+    kind.mark: kind for kind in (Owner, Gone, Place, Content, Grave, Census, Ended, Restored, Accounts, AccountRows)
 }
 
 
@@ -131,7 +170,7 @@ def encoded(entry: Entry) -> bytes:
 def padded(entry: Entry | None, length: int) -> bytes:
     """An entry, or one that nobody reads, that takes just so many octets: to stand where a longer one stood."""
     octets = encoded(entry) if entry is not None else b""
-    text = octets[_LENGTHS.size :] if entry is not None else b'{"is":"erased"}'
+    text = octets[_LENGTHS.size :] if entry is not None else _ENCODE({"is": _ERASED}).encode()
     size = length - _LENGTHS.size
     if len(text) > size:
         raise ValueError("an entry does not fit where it is to stand")
@@ -139,7 +178,7 @@ def padded(entry: Entry | None, length: int) -> bytes:
 
 
 def decoded(payload: bytes) -> Iterator[tuple[int, int, Entry]]:
-    """The entries in it, each with where it begins and ends; those of a kind that a newer calsync writes are left out.
+    """The entries in it, each with where it begins and ends; those of a kind that a newer calsync writes are `Unknown`.
 
     Raises `ValueError` for what is no journal's.
     """
@@ -153,9 +192,14 @@ def decoded(payload: bytes) -> Iterator[tuple[int, int, Entry]]:
         if at > len(payload):
             raise ValueError("a journal's entry breaks off")
         facts = json.loads(payload[begin : begin + length])
-        kind = _KINDS.get(facts.pop("is"))
+        mark = facts.pop("is")
+        kind = _KINDS.get(mark)
         if kind is None:
+            if mark != _ERASED:
+                yield start, at, Unknown(str(mark))
             continue
+        if kind is Accounts:
+            facts["before"] = tuple(facts["before"])
         if kind is Place:
             facts["components"] = tuple(facts["components"])
         if kind is Content:

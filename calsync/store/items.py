@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy import delete as delete_from
 
+from calsync.casemap import fold
 from calsync.ical.facts import Facts, ObjectResource, calendar_object
-from calsync.ical.vcard import fold
 from calsync.store import history, occurrences, quota
 from calsync.store.copies import copy_item as copy
 from calsync.store.copies import move_item as move

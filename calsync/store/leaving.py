@@ -5,15 +5,18 @@ Others write between the steps. One that is broken off is gone on with by doing 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from calsync.store import collections, history, journal, principals, quarantine, trash
+from calsync.store import collections, history, journal, meta, principals, quarantine, trash
 from calsync.store.collections import HOME
+from calsync.store.entries import LINEAGE
 
 if TYPE_CHECKING:
     from calsync.store.engine import Store
     from calsync.store.principals import Principal
+    from calsync.store.transaction import Transaction
 
 _ENTRIES: Final = 50  # of the quarantine, a transaction; each has up to some MiB
 
@@ -45,10 +48,22 @@ def remove(store: Store, leaving: Principal, actor: str, progress: Callable[[int
             for entry in refused[start : start + _ENTRIES]:
                 quarantine.drop(tx, entry)
     # First while it is known whose it is; then what the rest has written.
-    journal.erase(store, [leaving.epoch])
+    with store.read() as tx:
+        epochs = _epochs(tx, leaving.epoch)
+    journal.erase(store, epochs)
     with store.write() as tx:
         tx.actor = actor
         present_principal = principals.get(tx, leaving.id)
         if present_principal is not None:
             principals.delete(tx, present_principal)
-    journal.erase(store, [leaving.epoch])
+    journal.erase(store, epochs)
+
+
+def _epochs(tx: Transaction, epoch: str) -> set[str]:
+    """The epoch and those that it went on from when backups were restored."""
+    lineage = json.loads(meta.get(tx, LINEAGE) or b"[]")
+    found = {epoch}
+    for one in reversed(lineage):
+        if one["new"] in found:
+            found.add(one["old"])
+    return found

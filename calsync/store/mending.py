@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import ColumnElement, Table, bindparam, delete, func, insert, select, update
 
-from calsync.store import intact, places, quarantine, reindex, trash
+from calsync.store import collections, intact, items, places, quarantine, reindex, rows, trash
 from calsync.store.intact import Found
 from calsync.store.places import HOME, UNBURY
 from calsync.store.principals import advance, lock_owner
 from calsync.store.schema import body, collection, item, mount, principal, revision, tombstone
 from calsync.store.schema import trash as trash_table
 from calsync.store.statement import Prepared, each_id
-from calsync.store.verify import OF_COLLECTIONS, OF_ITEMS, Kind, Problem, belongs, has_collection
+from calsync.store.verify import OF_COLLECTIONS, OF_ITEMS, Kind, Problem, belongs, has_collection, is_xml
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
@@ -366,6 +366,26 @@ def _derived(work: _Work, problem: Problem) -> Mended:
     return Mended(problem, "derived anew", True)
 
 
+def _property(work: _Work, problem: Problem) -> Mended:
+    """What it said nobody can read, and with it nobody could read the others."""
+    name = problem.name
+    if not name:
+        return Mended(problem, "left: `calsync restore USER/COLLECTION` takes them from a backup or the history", False)
+    with work.store.write() as tx:
+        tx.actor = ACTOR
+        found = collections.get(tx, problem.owner, problem.collection)
+        held = items.get_by_id(tx, found, problem.item) if found is not None and problem.item else None
+        if found is None or (problem.item and held is None):
+            return Mended(problem, "left: it is in the trash, and can be removed there; or gone meanwhile", False)
+        there = rows.properties(tx, found, [held.id]).get(held.id, {}) if held is not None else found.properties
+        if name in there and not is_xml(there[name]) and not work.dry_run:
+            if held is not None:
+                items.set_properties(tx, found, held, {name: None})
+            else:
+                collections.set_properties(tx, found, {name: None})
+    return Mended(problem, "removed; who wants it sets it anew", True)
+
+
 def _left(text: str) -> Callable[[_Work, Problem], Mended]:
     return lambda _work, problem: Mended(problem, f"left: {text}", False)
 
@@ -383,6 +403,7 @@ _REMEDIES: Final[dict[Kind, Callable[[_Work, Problem], Mended]]] = {
     Kind.COUNTS: _count,
     Kind.ORDER: _order,
     Kind.DERIVED: _derived,
+    Kind.PROPERTY: _property,
     Kind.UID: _left("which of them is meant, only a person can say; delete or change the others"),
 }
 # What rows stand for has to be there before strays are told from them.

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import and_, bindparam, exists, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, update
 from sqlalchemy import delete as delete_from
 
 from calsync.store.errors import Absent, Exists
@@ -57,27 +57,33 @@ class Collection:
     modified: int
 
 
-_COLUMNS: Final = (
-    collection.c.owner,
-    collection.c.id,
-    mount.c.parent,
-    mount.c.name,
-    mount.c.url,
-    collection.c.kind,
-    collection.c.components,
-    collection.c.properties,
-    collection.c.seq,
-    principal.c.epoch,
-    collection.c.horizon,
-    principal.c.seq,
-    mount.c.bound,
-    collection.c.item_count,
-    collection.c.octet_count,
-    collection.c.created,
-    collection.c.modified,
-)
+def columns(
+    parent: ColumnElement[int], name: ColumnElement[str], url: ColumnElement[str], bound: ColumnElement[int]
+) -> tuple[ColumnElement[Any], ...]:
+    """What a `Collection` is made of, in its order, over `collection` and `principal`; where it stands is given."""
+    return (
+        collection.c.owner,
+        collection.c.id,
+        parent,
+        name,
+        url,
+        collection.c.kind,
+        collection.c.components,
+        collection.c.properties,
+        collection.c.seq,
+        principal.c.epoch,
+        collection.c.horizon,
+        principal.c.seq,
+        bound,
+        collection.c.item_count,
+        collection.c.octet_count,
+        collection.c.created,
+        collection.c.modified,
+    )
+
+
 _SEEN: Final = (
-    select(*_COLUMNS)
+    select(*columns(mount.c.parent, mount.c.name, mount.c.url, mount.c.bound))
     .join_from(mount, collection, and_(collection.c.owner == mount.c.owner, collection.c.id == mount.c.collection))
     .join(principal, principal.c.id == collection.c.owner)
 )

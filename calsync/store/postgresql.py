@@ -34,6 +34,8 @@ _LONGEST: Final = 300
 #: The parameters of the URL that are ours: the least and the most that they may be.
 _OURS: Final = {"connections": (1, 1000), "longest": (0, 86400)}
 
+_POOLER: Final = "its sessions change hands between transactions: a pooler before it needs pool_mode = session"
+
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: SQLSTATE, or its class of two letters.
 _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "40001": (Again, "another writer was faster"),
@@ -47,6 +49,8 @@ _KINDS: Final[dict[str, tuple[type[StoreError], str]]] = {
     "53": (Busy, "the database has no room for more at the moment"),
     "57": (Busy, "the database is being stopped or started"),
     "08": (Busy, "the database cannot be reached"),
+    "26000": (Busy, _POOLER),
+    "42P05": (Busy, _POOLER),
     "XX": (Damaged, "the database is damaged"),
 }
 

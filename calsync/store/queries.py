@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, Select, Text, and_, bindparam, case, cast, func, or_, select, union_all
 
-from calsync.ical.vcard import fold
+from calsync.casemap import fold
 from calsync.store.occurrences import ENDLESS, REACH, SERIES, Window, bucket_of, touches, touching
 from calsync.store.places import Collection
 from calsync.store.rows import ItemRow, page

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, bindparam, exists, select
 
 from calsync import counters
+from calsync.casemap import fold
 from calsync.counters import families
-from calsync.ical.vcard import fold
 from calsync.store.errors import Damaged
 from calsync.store.places import Collection
 from calsync.store.schema import LISTED, dead_property, item, mount

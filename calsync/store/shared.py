@@ -7,7 +7,7 @@ import threading
 from itertools import chain
 from pathlib import Path
 
-from calsync.store import since
+from calsync.store import account_changes, since
 from calsync.store.journal import Journal
 from calsync.store.occurrences import Window
 from calsync.store.replicas import Replicas
@@ -65,12 +65,12 @@ class Shared:
 
     def append(self, tx: Transaction) -> None:
         """Write to the journal, if one is kept, what the transaction has changed. Where it cannot, nothing changes."""
-        if not (tx.touched or tx.removed or tx.notes):
+        if not (tx.touched or tx.removed or tx.notes or tx.accounts):
             return
         if tx.journal is None:
             return
         folder = Path(os.fsdecode(tx.journal))
-        entries = chain(tx.notes, since.changed(tx))
+        entries = chain(tx.notes, since.changed(tx), account_changes.entries(tx))
         first = next(entries, None)
         if first is None:
             return

@@ -34,6 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 Values = Mapping[str, Any]
+Marks = Callable[[Any, Values], None]
 
 _MEMBERS: Final = "json_array_elements_text"
 
@@ -73,11 +74,15 @@ class Compiled:
 class Prepared:
     """A select, insert, update or delete whose parameters are named by `bindparam`."""
 
-    __slots__ = ("_compiled", "_postgresql", "_statement")
+    __slots__ = ("_compiled", "_postgresql", "_statement", "marks")
 
-    def __init__(self, statement: ClauseElement, *, postgresql: ClauseElement | None = None) -> None:
-        """`postgresql`: what gives the same there, where it is better asked in other words."""
+    def __init__(
+        self, statement: ClauseElement, *, postgresql: ClauseElement | None = None, marks: Marks | None = None
+    ) -> None:
+        """`postgresql`: what gives the same there, where it is better asked in other words. `marks`: what is done
+        before it is run, with the transaction and the values, so that it is known what it changes."""
         self._statement = statement
+        self.marks = marks
         self._postgresql = statement if postgresql is None else postgresql
         self._compiled: dict[str, Compiled] = {}
 

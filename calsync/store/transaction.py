@@ -71,7 +71,8 @@ class Transaction:
     `window`: which stretch of time the occurrences written here cover. `dialect`: `sqlite` or `postgresql`. `actor`:
     who writes, for the history (`anna`, `anna by Phone`, `calsync import`). `touched`: owner → the seq that its counter
     had, and the collections in which something changed; `removed`: epoch and name of principals that went; `notes`:
-    what else the journal shall say; `journal`: its folder as the store has it, None for none;
+    what else the journal shall say; `accounts`: whose rows changed (`calsync.store.account_changes`); `journal`: its
+    folder as the store has it, None for none;
     `quota`: what `calsync.store.quota` keeps there where somebody has one, None where what is written has no bounds.
     `loaded`: how many rows came in by `load`.
     `seen`: owner → its counter when something of the owner was first read here; `locked`: owners whose rows are held.
@@ -85,6 +86,7 @@ class Transaction:
         "_connection",
         "_depth",
         "_fault",
+        "accounts",
         "actor",
         "dialect",
         "journal",
@@ -113,6 +115,7 @@ class Transaction:
         self.touched: dict[int, tuple[int, set[int]]] = {}
         self.removed: list[tuple[str, str]] = []
         self.notes: list[Entry] = []
+        self.accounts: dict[tuple[str, int, str], str] = {}
         self.seen: dict[int, int] = {}
         self.locked: set[int] = set()
         self.journal: bytes | None = None
@@ -153,6 +156,8 @@ class Transaction:
 
     def run(self, statement: Prepared, /, **values: Any) -> int:
         """Run what gives no rows; how many rows it touched."""
+        if statement.marks is not None:
+            statement.marks(self, values)
         compiled = statement.compiled(self.dialect)
         try:
             return self._alive().execute(compiled.sql, compiled.bind(values)).rowcount
@@ -163,6 +168,9 @@ class Transaction:
         """Run the statement once for each row."""
         if not rows:
             return
+        if statement.marks is not None:
+            for row in rows:
+                statement.marks(self, row)
         compiled = statement.compiled(self.dialect)
         try:
             self._alive().executemany(compiled.sql, map(compiled.bind, rows))

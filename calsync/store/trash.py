@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_
 from calsync.store import forgetting, quota
 from calsync.store.errors import Absent, Exists
 from calsync.store.forgetting import CHUNK, OCTETS
-from calsync.store.places import HOME, UNBURY, Collection, check_place, current, get, touch
+from calsync.store.places import HOME, UNBURY, Collection, check_place, columns, current, get, touch
 from calsync.store.principals import Principal, advance, lock_owner
 from calsync.store.schema import (
     body,
@@ -92,25 +92,7 @@ _AT: Final = Prepared(
 )
 _WITHIN: Final = Prepared(_TRASHED.where(trash.c.root == _ID).order_by(trash.c.collection))
 _AS_COLLECTION: Final = Prepared(
-    select(
-        collection.c.owner,
-        collection.c.id,
-        trash.c.parent,
-        trash.c.name,
-        trash.c.name,
-        collection.c.kind,
-        collection.c.components,
-        collection.c.properties,
-        collection.c.seq,
-        principal.c.epoch,
-        collection.c.horizon,
-        principal.c.seq,
-        collection.c.seq,
-        collection.c.item_count,
-        collection.c.octet_count,
-        collection.c.created,
-        collection.c.modified,
-    )
+    select(*columns(trash.c.parent, trash.c.name, trash.c.name, collection.c.seq))
     .join_from(trash, collection, and_(collection.c.owner == trash.c.owner, collection.c.id == trash.c.collection))
     .join(principal, principal.c.id == collection.c.owner)
     .where(trash.c.owner == _OWNER, trash.c.collection == _ID)

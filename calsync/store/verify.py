@@ -6,7 +6,8 @@ seen or not. Nothing is repaired here: `mending` does that, by what the problems
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+import json
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,8 @@ from calsync.store.schema import (
     trash,
 )
 from calsync.store.statement import Prepared, each_id
+from calsync.webdav.errors import DavError
+from calsync.webdav.parse_tree import xml as parsed
 
 if TYPE_CHECKING:
     from calsync.store.engine import Store
@@ -57,13 +60,14 @@ class Kind(StrEnum):
     BURIED = "buried alive"
     UID = "uid twice"
     DERIVED = "derived rows"
+    PROPERTY = "property"
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """`path`: of the principal, collection or item below the root, as people write it. `text`: what is wrong.
 
-    The rest is for `mending`: ids, `etag` of the octets that are missed, `name` of an href or a table.
+    The rest is for `mending`: ids, `etag` of the octets that are missed, `name` of an href, a property or a table.
     """
 
     path: str
@@ -106,6 +110,9 @@ _COUNTS: Final = Prepared(
     select(func.count(), func.coalesce(func.sum(item.c.size), 0), func.coalesce(func.max(item.c.seq), 0)).where(
         item.c.owner == _OWNER, item.c.collection == bindparam("collection")
     )
+)
+_PROPERTIES: Final = Prepared(
+    select(collection.c.properties).where(collection.c.owner == _OWNER, collection.c.id == bindparam("collection"))
 )
 _TOTAL: Final = Prepared(select(func.count()).select_from(item).where(item.c.owner == _OWNER))
 _TOTAL_REVISIONS: Final = Prepared(select(func.count()).select_from(revision).where(revision.c.owner == _OWNER))
@@ -336,6 +343,9 @@ def _collection(store: Store, known: _Place, deep: bool, progress: Progress) -> 
             yield Problem(path, f"several items have the UID {uid}", Kind.UID, owner, known.id, name=uid)
         for (href,) in tx.all(_BURIED, **key):
             yield Problem(f"{path}/{href}", "is there and told as deleted", Kind.BURIED, owner, known.id, name=href)
+        for (stored,) in tx.all(_PROPERTIES, **key):
+            for name in _unreadable(stored):
+                yield Problem(path, _no_xml(name), Kind.PROPERTY, owner, known.id, name=name)
     yield from _items(store, known, deep, progress)
 
 
@@ -347,8 +357,13 @@ def _items(store: Store, known: _Place, deep: bool, progress: Progress) -> Itera
             page = rows.page(tx, one, after, _PAGE)
             octets = rows.page_bodies(tx, one, [row.id for row in page])
             found = _found_by(tx, known, [row.id for row in page]) if deep else {}
+            properties = rows.properties(tx, one, [row.id for row in page])
             window = Window.read(tx) or tx.window
         for row in page:
+            for name in _broken(properties.get(row.id, {})):
+                yield Problem(
+                    f"{known.path}/{row.url}", _no_xml(name), Kind.PROPERTY, one.owner, one.id, row.id, name=name
+                )
             try:
                 held = rows.checked(row, octets.get(row.id))
             except Damaged:
@@ -363,6 +378,31 @@ def _items(store: Store, known: _Place, deep: bool, progress: Progress) -> Itera
         if len(page) < _PAGE:
             return
         after = page[-1].id
+
+
+def is_xml(element: object) -> bool:
+    """Whether a property, as it is stored, can be put into an answer: else no client can read that answer."""
+    try:
+        return isinstance(element, str) and parsed(element.encode(), limit=None) is not None
+    except (DavError, UnicodeError):
+        return False
+
+
+def _broken(properties: Mapping[str, object]) -> list[str]:
+    return [name for name, element in properties.items() if not is_xml(element)]
+
+
+def _unreadable(stored: str) -> list[str]:
+    """Names of properties of a collection that are no XML; an empty name where not even names can be read."""
+    try:
+        properties = json.loads(stored)
+    except ValueError:
+        return [""]
+    return _broken(properties) if isinstance(properties, dict) else [""]
+
+
+def _no_xml(name: str) -> str:
+    return f"its property {name} is no XML" if name else "its properties cannot be read"
 
 
 def _revisions(store: Store, owner: Principal, paths: dict[int, str], progress: Progress) -> Iterator[Problem]:

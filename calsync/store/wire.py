@@ -7,6 +7,7 @@ A cursor costs as much again as the server's answer, and a request has ten of th
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from functools import cache
 from time import monotonic
@@ -63,6 +64,8 @@ class Session(psycopg.Connection[Any]):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.prepared: dict[tuple[str, tuple[type, ...]], bytes] = {}
+        # Where a pooler gives the server's session to somebody else, that one must not meet our statements by name.
+        self.mark = secrets.token_hex(4).encode()
         self.adapters.register_loader("numeric", _Sum)
         self.rows = Transformer.from_context(self)
         self.used = self.since = 0.0
@@ -128,7 +131,7 @@ class Connection:
         key = sql, tuple(map(type, parameters))
         name = real.prepared.get(key)
         if name is None:
-            name = b"c%d" % len(real.prepared)
+            name = b"c%d_%b" % (len(real.prepared), real.mark)
             real._check(pgconn.prepare(name, numbered(sql), [_TYPES[kind] for kind in key[1]]))
             real.prepared[key] = name
         values, formats = _written(parameters)

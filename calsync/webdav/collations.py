@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from typing import Final
 
+from calsync import casemap
 from calsync.webdav.requests import TextMatch
 
 _ASCII_LOWER: Final = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
@@ -19,30 +19,11 @@ def _ascii_casemap(text: str) -> str:
     return text.translate(_ASCII_LOWER)
 
 
-class _Letters(dict[int, str]):
-    """Letters and what they fold to, found as they come up."""
-
-    def __missing__(self, letter: int) -> str:
-        folded = unicodedata.normalize("NFKD", chr(letter).casefold()).casefold()
-        if len(self) < 20_000:
-            self[letter] = folded
-        return folded
-
-
-_LETTERS: Final = _Letters()
-
-
-def _unicode_casemap(text: str) -> str:
-    # RFC 5051 §2 maps to title case before it decomposes; full case folding finds no less (STRASSE finds Straße).
-    # The index of card fields is folded in the same way, so that it and this agree.
-    return text.lower() if text.isascii() else text.translate(_LETTERS)
-
-
 #: What `supported-collation-set` lists (RFC 4791 §7.5.1, RFC 6352 §8.3.1): each maps a text to what is compared.
 COLLATIONS: Final[dict[str, Callable[[str], str]]] = {
     "i;ascii-casemap": _ascii_casemap,
     "i;octet": _octet,
-    "i;unicode-casemap": _unicode_casemap,
+    "i;unicode-casemap": casemap.fold,
 }
 
 _COMPARE: Final[dict[str, Callable[[str, str], bool]]] = {

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from calsync.casemap import fold
 from calsync.dav.filters.card import SEPARATORS, split_name
 from calsync.ical.validate import KINDS
-from calsync.ical.vcard import FIELDS, fold
+from calsync.ical.vcard import FIELDS
 from calsync.webdav.requests import (
     CalendarPropFilter,
     CardFilter,
