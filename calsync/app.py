@@ -14,6 +14,8 @@ from http import HTTPStatus
 from typing import Any
 
 from calsync import failures, grants, home, streams, upstream
+from calsync.accounts import turn
+from calsync.accounts.throttle import is_here, network
 from calsync.dav import changes, methods, properties, registry, reports
 from calsync.dav.context import Context, settings
 from calsync.dav.request import Mount, Request, Response, Segments
@@ -96,10 +98,16 @@ class Application(upstream.RadicaleApplication):
             return super().__call__({**environ, "PATH_INFO": radicales_path(environ)}, start_response)
         environ = dict(environ) if not isinstance(environ, dict) else environ
         trace = Trace(environ)
+        turn.place(environ.get("calsync.checks", ""))
         try:
             response = streams.begun(self._answer(environ, self._context, self.services, trace))
         except DavError as error:
             response = self._refusal(error, environ, trace)
+        except turn.Elsewhere:
+            trace.withdraw()
+            remote = address_of(environ)
+            environ["calsync.unchecked"] = "" if is_here(remote) else network(remote)
+            return []
         except Exception as error:  # noqa: BLE001 - the gate: every failure has an answer
             response = self._refusal(failures.failure(error, trace), environ, trace)
         return streams.sent(response, environ, start_response, trace, self._extra_headers)

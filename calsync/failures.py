@@ -6,6 +6,7 @@ from typing import Final
 
 from calsync import counters
 from calsync.counters import families
+from calsync.dav.damage import OCTETS
 from calsync.dav.incoming import over_quota
 from calsync.dav.request import XML, Response
 from calsync.observe import Trace
@@ -33,13 +34,14 @@ def failure(error: Exception, trace: Trace) -> DavError:
         )
     if isinstance(error, Full):
         logger.error("%s the disk is full: %s", trace.id, error)
-        return DavError(str(error), status=507)
+        return DavError(str(error), status=507, text="the server's disk is full")
     if isinstance(error, Busy | ReadOnly):
         logger.error("%s %s", trace.id, error)
-        return ServiceUnavailable(str(error), headers={"Retry-After": "30"})
+        text = "the server can only read at present" if isinstance(error, ReadOnly) else "the server is busy, ask again"
+        return ServiceUnavailable(str(error), headers={"Retry-After": "30"}, text=text)
     if isinstance(error, Damaged):
         logger.error("%s %s", trace.id, error)
-        return InternalServerError(str(error))
+        return InternalServerError(str(error), text=OCTETS)
     logger.error("%s failed", trace.id, exc_info=error)
     return InternalServerError(type(error).__name__)
 
@@ -48,6 +50,8 @@ def told(error: DavError, trace: Trace) -> Response:
     """The response that a refusal is: with the RFC's precondition element, or a line for people."""
     if error.condition or error.detail:
         return Response(error.status, {"Content-Type": XML, **error.headers}, error_body(error.condition, error.detail))
-    hint = f": {error.hint}" if error.hint and error.status < 500 else f" (request {trace.id})"
-    text = f"{reason(error.status)}{hint}\n".encode()
+    ours = error.status >= 500
+    said = error.text if ours else error.hint
+    line = reason(error.status) + (f": {said}" if said else "") + (f" (request {trace.id})" if ours or not said else "")
+    text = f"{line}\n".encode()
     return Response(error.status, {"Content-Type": "text/plain; charset=utf-8", **error.headers}, text)

@@ -81,7 +81,9 @@ def _told(before: Share | None, after: Share | None) -> tuple[str, _Facts] | Non
     share = after or before
     if was == now or share is None:
         return None
-    shown = f"{share.shown[:_TOKEN]}…" if share.token else share.shown
+    shown = share.shown
+    if share.token:
+        shown = f"{shown.rstrip('/').rpartition('/')[2][:_TOKEN]}…"  # of `/.token/v1/pRXSuakSRmqy…/`
     return share.owner, {"share": share.real, "as": shown, "before": was, "after": now}
 
 

@@ -7,9 +7,11 @@ before in this process is no guess and never waits; the back end is asked about 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from calsync import upstream
+from calsync.accounts import turn
 from calsync.accounts.credentials import Credentials, Identity, Verified
 from calsync.accounts.policy import configured
 from calsync.accounts.throttle import Throttle
@@ -26,7 +28,9 @@ _HELD: Final = Verified(Identity("", 0), 0)
 class Guesses:
     """The failed logins of a store whose names another back end knows. One object a process."""
 
-    def __init__(self, store: Store, *, active: bool, audit_days: int) -> None:
+    def __init__(self, store: Store, asked_name: Callable[[str], str], *, active: bool, audit_days: int) -> None:
+        """`asked_name`: what the back end is asked about where a name was typed."""
+        self._asked_name = asked_name
         self._throttle = Throttle(store, active=active)
         self._uses = Uses(store, audit_days=audit_days)
         self._held = Credentials()
@@ -37,7 +41,8 @@ class Guesses:
         if hasattr(backend, "authenticate") or configuration.get("auth", "type") in _NO_PASSWORDS:
             return None
         policy = configured(configuration)
-        return cls(store, active=policy.throttle, audit_days=policy.audit_days)
+        asked_name = partial(upstream.asked_name, backend)
+        return cls(store, asked_name, active=policy.throttle, audit_days=policy.audit_days)
 
     def asked(
         self, name: str, password: str, remote: str, client: str, ask: Callable[[], upstream.Login]
@@ -45,11 +50,15 @@ class Guesses:
         """What the back end says. Raises `Throttled` without asking it, and what it raises."""
         key = self._held.key(name, password)
         known = self._held.get(key) is not None
-        standing = self._throttle.standing(name, remote) if known else self._throttle.check(name, remote)
+        counted = self._asked_name(name)  # whatever was typed for it: `anna@one.example`, `anna@two.example`
+        standing = self._throttle.standing(counted, remote) if known else self._throttle.check(counted, remote)
+        if not known:
+            self._throttle.check_again(standing, password)
+            turn.take()
         found = ask()
         if not found.user:
             self._held.forget(key)
-            self._throttle.failed(standing, "", remote)
+            self._throttle.failed(standing, "", remote, password)
             return found
         if not known:
             self._throttle.succeeded(standing)

@@ -113,6 +113,11 @@ class Trace:
                 masked(_readable(environ.get("PATH_INFO", ""))),
             )
 
+    def withdraw(self) -> None:
+        """It comes again, elsewhere, and is counted there."""
+        if self._requests is not None:
+            self._requests.withdraw()
+
     def end(self, octets: int) -> None:
         """The answer is out, with so many octets of body."""
         seconds = time.perf_counter() - self._started

@@ -1,6 +1,7 @@
 """calsync's own options, and what its defaults change in Radicale's.
 
-`SCHEMA` has the form of Radicale's: section → option → value (the default, as text), help, type.
+`OWN` has its sections, `ADDED` its options in sections of Radicale's, `CHANGED` what is otherwise there; `schema()` is
+the whole. All have the form of Radicale's: section → option → value (the default, as text), help, type.
 """
 
 from __future__ import annotations

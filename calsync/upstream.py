@@ -93,6 +93,12 @@ def login(backend: auth.BaseAuth, name: str, password: str, remote: str) -> Logi
     if backend._cache_logins:
         user, method, groups = backend.login(name, password, context)
         return Login(user, frozenset(groups), method)
+    user, groups = backend._login_ext_with_groups(asked_name(backend, name), password, context)
+    return Login(user, frozenset(groups), backend._type)
+
+
+def asked_name(backend: auth.BaseAuth, name: str) -> str:
+    """What is asked of the back end where `name` was typed: many ways of typing are one name there."""
     if backend._lc_username:
         name = name.lower()
     if backend._uc_username:
@@ -101,8 +107,7 @@ def login(backend: auth.BaseAuth, name: str, password: str, remote: str) -> Logi
         name = unquote(name)
     if backend._strip_domain:
         name = name.split("@")[0]
-    user, groups = backend._login_ext_with_groups(name, password, context)
-    return Login(user, frozenset(groups), backend._type)
+    return name
 
 
 def unlimited(backend: rights.BaseRights) -> rights.BaseRights:
@@ -249,17 +254,20 @@ def rename_in_shares(configuration: Configuration, old: str, new: str) -> tuple[
         return 0, []
     changed, failed, home = 0, [], f"/{old}/"
     for row in backend.database_list_sharing():
-        now = {name: value for name, value in row.items() if name not in _TIMES}
-        now |= {name: new for name in _NAMES if row[name] == old}
+        before = {name: value for name, value in row.items() if name not in _TIMES}
+        now = before | {name: new for name in _NAMES if row[name] == old}
         now |= {name: row[name].replace(home, f"/{new}/", 1) for name in _PATHS if row[name].startswith(home)}
         if all(row[name] == now[name] for name in (*_NAMES, *_PATHS)):
             continue
         kind, shown, user = row["ShareType"], row["PathOrToken"], row["User"]
+        at = int(row["TimestampUpdated"] or 0)
         gone = backend.database_delete_sharing(ShareType=kind, PathOrToken=shown, User=user)
-        made = backend.database_create_sharing(**now, Timestamp=int(row["TimestampUpdated"] or 0))
+        made = backend.database_create_sharing(**now, Timestamp=at)
         if gone.get("status") == made.get("status") == "success":
             changed += 1
         else:
+            if gone.get("status") == "success":
+                backend.database_create_sharing(**before, Timestamp=at)
             failed.append(str(row["PathMapped"]))
     return changed, failed
 
@@ -308,6 +316,7 @@ __all__ = [
     "Share",
     "UpstreamError",
     "Watcher",
+    "asked_name",
     "auth",
     "check",
     "config",

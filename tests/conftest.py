@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from calsync.accounts import passwords
-from calsync.store import clock
+from calsync.store import clock, collections, principals
+from calsync.store.collections import Collection
+from calsync.store.engine import Store
 from tests.server_process import CHEAP_PASSWORDS
+from tests.services.processes import OidcProvider, Service, oidc_provider, slapd
 
 # A process that keeps no bytecode compiles all of calsync at its start, a third more than it takes without.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -65,3 +70,50 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return places.get(item.nodeid.partition("::")[0].removeprefix("tests/"), len(LONGEST))
 
     items.sort(key=place)
+
+
+# --- a store of its own for whoever asks for one; tests/store has the same on each back end ---------------------------
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """The URL of a store in which nothing is."""
+    return f"sqlite:///{tmp_path / 'store' / 'calsync.db'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    opened = Store.open(url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def calendar(store: Store) -> Collection:
+    """anna's `work`, empty."""
+    with store.write() as tx:
+        return collections.create(tx, principals.create(tx, "anna"), 0, "work", "calendar")
+
+
+# --- services, one for all tests of a module --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """An LDAP server that knows anna and bert."""
+    with slapd(tmp_path_factory.mktemp("services") / "ldap") as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def openid_process() -> Iterator[OidcProvider]:
+    """A provider to sign in at."""
+    with oidc_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def openid(openid_process: OidcProvider) -> OidcProvider:
+    """It lies no more, whatever the test before wanted of it."""
+    openid_process.control(fault="")
+    return openid_process

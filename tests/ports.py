@@ -36,7 +36,7 @@ def free_port() -> int:
     """A port of 127.0.0.1 that nobody has, and that this process keeps for itself."""
     _LOCKS.mkdir(mode=0o700, exist_ok=True)
     for port in _candidates():
-        if port not in _held and _is_free(port) and _hold(port):
+        if port not in _held and _hold(port):
             return port
     raise AssertionError("no port of this machine is free")
 
@@ -58,6 +58,10 @@ def _hold(port: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
+        return False
+    # Not looked at before: a look binds it, and whose it is may be about to.
+    if not _is_free(port):
         os.close(descriptor)
         return False
     _held[port] = descriptor

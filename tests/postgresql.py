@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -61,7 +62,7 @@ def _memory() -> str | None:
 
 
 #: For a start or an end, as long as a test may last.
-_WAIT: Final = ("-w", "-t", "110")
+_WAIT: Final = ("-w", "-t", "280")
 
 
 @dataclass
@@ -160,6 +161,18 @@ class Cluster:
             check=False,
         )
         assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
+@contextmanager
+def running(*, fast: bool = True) -> Iterator[Cluster]:
+    """A server of the caller's own, that may be stopped, until the block ends."""
+    required()
+    made = Cluster(fast)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.remove()
 
 
 _shared: Cluster | None = None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calsync.outbound import Broken, Guard, OutboundError, Refused, guard_for, is_public
+from tests.dripping import DRIPPED, dripping
+from tests.http_servers import Handler, Server
 
 CERTIFICATES = Path(__file__).parent / "server" / "certificates"
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
@@ -27,14 +27,12 @@ HASTY = Guard(LOOPBACK, seconds=0.3)
 GIVEN_UP = "no whole answer within 0.3 s|no answer in time"
 
 
-class Site(BaseHTTPRequestHandler):
+class Site(Handler):
     """`/to/URL` redirects, `/large` does not end soon, `/slow` neither, anything else tells what was asked."""
-
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         if self.path.startswith("/to/"):
-            self.answer(302, b"", Location=self.path[4:])
+            self.answer(302, b"", {"Location": self.path[4:]})
         elif self.path == "/large":
             self.answer(200, b"x" * 3_000_000)
         elif self.path == "/slow":
@@ -47,36 +45,22 @@ class Site(BaseHTTPRequestHandler):
                 if self.server.over.wait(0.05):  # type: ignore[attr-defined]
                     return
         elif self.path == "/bomb":
-            self.answer(200, b"\x1f\x8b", **{"Content-Encoding": "gzip"})
+            self.answer(200, b"\x1f\x8b", {"Content-Encoding": "gzip"})
         else:
             told = "\n".join(f"{name}: {value}" for name, value in self.headers.items())
             self.answer(200, f"{self.path}\n{told}".encode())
 
     do_POST = do_GET
 
-    def answer(self, status: int, body: bytes, **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class Server(ThreadingHTTPServer):
+class SlowServer(Server):
     over: threading.Event
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is what these tests are about."""
 
 
 @contextmanager
 def serving(context: ssl.SSLContext | None = None) -> Iterator[int]:
     """The port of a site on 127.0.0.1."""
-    with Server(("127.0.0.1", 0), Site) as server:
+    with SlowServer(("127.0.0.1", 0), Site) as server:
         server.over = threading.Event()
         if context is not None:
             server.socket = context.wrap_socket(server.socket, server_side=True)
@@ -142,39 +126,10 @@ def test_size_and_time_are_bounded(port: int) -> None:
         OPEN.fetch("GET", f"http://127.0.0.1:{port}/bomb")
 
 
-DRIPPED = {
-    "a body": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
-    "chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
-    "a head": (b"HTTP/1.1 200 OK\r\n", b"A"),
-    "a body without an end": (b"HTTP/1.1 200 OK\r\n\r\n", b"x"),
-    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
-}
-
-
 @pytest.mark.parametrize("what", DRIPPED)
 def test_a_server_that_sends_a_little_all_the_time_is_given_up(what: str) -> None:
-    """A time-out counts from the last octet."""
-    begin, again = DRIPPED[what]
-    over = threading.Event()
-
-    def drip() -> None:
-        taken, _ = listening.accept()
-        with taken, contextlib.suppress(OSError):
-            taken.recv(65536)
-            taken.sendall(begin)
-            while not over.wait(0.05):
-                taken.sendall(again)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=drip)
-        thread.start()
-        try:
-            with pytest.raises(Broken, match=GIVEN_UP):
-                HASTY.fetch("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/")
-        finally:
-            over.set()
-            socket.create_connection(listening.getsockname()).close()  # it may not have come to a connection
-            thread.join()
+    with dripping(what, 0.05) as url, pytest.raises(Broken, match=GIVEN_UP):
+        HASTY.fetch("GET", url)
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:

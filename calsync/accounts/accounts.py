@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from calsync import counters
-from calsync.accounts import administration, groups, passwords, rows, tokens
+from calsync.accounts import administration, groups, passwords, rows, tokens, turn
 from calsync.accounts.administration import (
     AccountExists,
     Administration,
@@ -192,12 +192,19 @@ class Accounts(Administration):
         standing = self.throttle.check(login, address)
         with self._store.read() as tx:
             account = administration.found(tx, login)
+            stored = None if self._main is not None else _stored(tx, account)
+        if stored is None:
+            self.throttle.check_again(standing, password)
+        elif self.throttle.is_wrong(standing, password, stored):
+            return None
+        turn.take()
         if self._main is None:
-            good = self._own_password(account, password)
+            good = self._own_password(account, password, stored or "")
         else:
             account, good = self._ask(self._main, login, password, address, account)
         if account is None or not good or account.disabled:
-            self.throttle.failed(standing, account.name if account else "", address)
+            against = None if good else stored
+            self.throttle.failed(standing, account.name if account else "", address, password, against)
             if account is not None and tokens.is_mistyped(password):
                 _log.info("accounts: %r logged in with what looks like an app password, mistyped", account.name)
             return None
@@ -216,19 +223,15 @@ class Accounts(Administration):
             return account, False
         return self.ensure(external.name, groups=external.groups), True
 
-    def _own_password(self, account: Account | None, password: str) -> bool:
+    def _own_password(self, account: Account | None, password: str, stored: str) -> bool:
         cost = self.policy.argon2
-        stored = None
-        if account is not None:
-            with self._store.read() as tx:
-                stored = tx.first(rows.PASSWORD, account_id=account.id)
-        if account is None or stored is None or stored[0] is None:
+        if account is None or not stored:
             passwords.verify_nobody(password, cost)
             return False
-        if not passwords.verify(stored[0], password, cost):
+        if not passwords.verify(stored, password, cost):
             return False
-        if passwords.needs_rehash(stored[0], cost):
-            self._rehash(account, stored[0], password)
+        if passwords.needs_rehash(stored, cost):
+            self._rehash(account, stored, password)
         return True
 
     def _rehash(self, account: Account, old: str, password: str) -> None:
@@ -242,6 +245,12 @@ class Accounts(Administration):
 
 #: An app password that was presented whole, and opens nothing any more: no guess, so it is not counted as one.
 _VOID: Final = Verified(Identity("", 0), 0)
+
+
+def _stored(tx: Transaction, account: Account | None) -> str:
+    """The hash of an account's own password; empty where there is none."""
+    row = None if account is None else tx.first(rows.PASSWORD, account_id=account.id)
+    return "" if row is None or row[0] is None else str(row[0])
 
 
 def _is_text(typed: str) -> bool:

@@ -38,6 +38,10 @@ _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 
 MAX_LENGTH: Final = 1024
 
+#: NIST SP 800-63B-4 §3.1.1: long enough, no rules about kinds of characters. The page takes none that is shorter, a
+#: command warns.
+SHORTEST: Final = 10
+
 # So many checks run at once, and so many more may wait for their turn; the rest is told to come back.
 CONCURRENT: Final = 2
 WAITING: Final = 8

@@ -11,6 +11,9 @@ A good login takes back the failures of its pair, and of its address those that 
 own nobody can wash the address clean. Addresses of this machine are counted in pairs only: a proxy that does not say
 for whom it speaks has everybody's failures.
 
+The same wrong password, sent again by the same device, counts once (`calsync.accounts.tried`): a phone that was not
+told of a new password does not close the door to the one who types it.
+
 Failures gather in memory and are written a second later, together; every check reads the store. A flood from many
 addresses is bounded on both sides: `_PENDING` keys in memory, `_KEPT` rows in the store.
 """
@@ -28,6 +31,7 @@ from typing import Final, TypeVar
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from calsync.accounts import audit
+from calsync.accounts.tried import Tried
 from calsync.store import clock
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
@@ -141,6 +145,7 @@ class Throttle:
     def __init__(self, store: Store, *, active: bool = True) -> None:
         self._store = store
         self._active = active
+        self._tried = Tried(QUIET)
         self._guard = threading.Lock()
         self._writing = threading.Lock()
         self._pending: dict[str, _Failures] = {}
@@ -184,9 +189,39 @@ class Throttle:
             failures, last = failures + pending.count, max(last, pending.last)
         return failures, last + wait(failures, rule)
 
-    def failed(self, standing: Standing, account: str, address: str) -> None:
-        """A login failed. `account` is the name of the one that there is, else empty: typed names are not kept."""
+    def is_wrong(self, standing: Standing, password: str, stored: str) -> bool:
+        """Whether this password did not hold lately, compared with the very same hash."""
+        if not self._active:
+            return False
+        mark, now = self._tried.digest(standing.pair, password), clock.now()
+        found = self._tried.find(mark, now)
+        if found is None or found.against != self._tried.digest(stored):
+            return False
+        self._tried.note(mark, found.against, now)
+        return True
+
+    def check_again(self, standing: Standing, password: str) -> None:
+        """Where another back end compares: a password that did not hold waits by itself. Raises `Throttled`."""
+        if not self._active:
+            return
         now = clock.now()
+        found = self._tried.find(self._tried.digest(standing.pair, password), now)
+        until = 0 if found is None else found.last + wait(found.count, "pair")
+        if until > now:
+            raise Throttled(until - now)
+
+    def failed(
+        self, standing: Standing, account: str, address: str, password: str | None = None, stored: str | None = None
+    ) -> None:
+        """A login failed. `account` is the name of the one that there is, else empty: typed names are not kept.
+
+        `stored` is the hash that `password` was compared with, None where another back end compared.
+        """
+        now = clock.now()
+        if self._active and password is not None:
+            against = bytes(8) if stored is None else self._tried.digest(stored)
+            if self._tried.note(self._tried.digest(standing.pair, password), against, now):
+                return
         with self._guard:
             for key in filter(None, (standing.pair, standing.address)):
                 _count(self._pending, key, now, _PENDING)

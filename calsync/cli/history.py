@@ -9,7 +9,7 @@ import sys
 from typing import Any, Final
 
 from calsync.accounts import audit
-from calsync.cli import moments, place, whereabouts
+from calsync.cli import moments, place, traces, whereabouts
 from calsync.cli.undoing import add_restore_options, bring_back
 from calsync.cli.whereabouts import Place
 from calsync.ical.lines import ScanError, scan, unescape
@@ -228,6 +228,7 @@ def _purge(store: Store, args: argparse.Namespace, path: str) -> int:
         count = history.forget(store, where.collection, ids)
     with store.write() as tx:
         audit.note(tx, "history-purged", account=where.principal.name, actor="calsync history", path=path, rows=count)
+    traces.wipe(store)
     print(f"calsync: forgot {what}: {count} rows (backups keep what they have)", file=sys.stderr)
     return 0
 

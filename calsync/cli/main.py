@@ -8,6 +8,7 @@ import importlib
 import os
 import platform
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Final, NoReturn
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return int(status)
     except KeyboardInterrupt:
+        if arguments is None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # pressed again, it would break off the end
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read the output has seen enough

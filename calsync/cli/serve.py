@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from calsync import config, upstream
+from calsync.accounts import tried
 from calsync.cli import logs, memory, parent, serve_metrics, welcome
 from calsync.options import schema
 from calsync.recovery import hold
@@ -105,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     place = Place.found()
     if place is not None:
         speak_to(place.control)
+        if place.memory >= 0:
+            tried.share(place.memory)
     log_format = configuration.get("calsync", "log_format")
     logs.setup(configuration.get("logging", "level"), log_format)
     if place is None or place.first:

@@ -8,13 +8,17 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from calsync import config
 from calsync.accounts.accounts import Accounts, Token
 from calsync.accounts.scopes import ALL, BadScope, Scope
 from calsync.cli import place
+from calsync.store import places, principals
+from calsync.store.errors import StoreError
 
 #: Who does it, in the audit trail.
 ACTOR: Final = "calsync token"
@@ -114,6 +118,7 @@ def _add(args: argparse.Namespace) -> int:
         secret, token = accounts.add_token(
             args.user, args.label, expires=args.expires, scope=scope, read_only=args.read_only, actor=ACTOR
         )
+    _tell_missing(args, scope)
     name = account.name if account else args.user
     link = setup_link(args.qr, name, secret) if args.qr else None
     if args.json:
@@ -127,6 +132,25 @@ def _add(args: argparse.Namespace) -> int:
         sys.stdout.flush()
         _show_code(link or secret)
     return 0
+
+
+def _tell_missing(args: argparse.Namespace, scope: Scope) -> None:
+    """A path where no collection is opens nothing, and the device could not say why.
+
+    It is no error: the first ones of a new user are made when they first log in.
+    """
+    if not scope.paths or not (args.store or config.is_own_storage(config.load(args.config))):
+        return
+    # The app password is made: whatever is the matter with the collections, it has to be shown.
+    with suppress(StoreError), place.opened_at(place.all_stores(args)[-1]) as store, store.read() as tx:
+        for owner, *path in sorted(scope.paths):
+            principal = principals.find(tx, owner)
+            if principal is not None and places.find(tx, principal, path) is not None:
+                continue
+            found = [] if principal is None else [f"/{owner}/{one.name}/" for one in places.children(tx, principal.id)]
+            there = f"; there are {' '.join(found)}" if found else ""
+            missing = f"/{owner}/{'/'.join(path)}/"
+            print(f"calsync: warning: there is no {missing} yet, so nothing opens there{there}", file=sys.stderr)
 
 
 def _show_code(text: str) -> None:

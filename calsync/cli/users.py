@@ -12,7 +12,7 @@ from calsync.accounts import passwords
 from calsync.accounts.accounts import Account, Accounts
 from calsync.accounts.administration import ROLES
 from calsync.accounts.names import BadName
-from calsync.cli import accounts_in, place, renaming, second_step
+from calsync.cli import accounts_in, place, renaming, second_step, traces
 from calsync.cli.password_input import NoPassword, first_line
 from calsync.cli.progress import Bar
 from calsync.store import leaving, principals, quota
@@ -108,6 +108,7 @@ def _add(args: argparse.Namespace) -> int:
             groups=frozenset(args.group),
             actor=ACTOR,
         )
+    _tell_short(password)
     _say(args, f"added {account.name}", {"name": account.name, "role": account.role}, password if made_up else None)
     return 0
 
@@ -148,6 +149,7 @@ def _passwd(args: argparse.Namespace) -> int:
         account = _known(accounts, args.name)
         password, made_up = _password(args)
         accounts.set_password(account.name, password, actor=ACTOR)
+    _tell_short(password)
     _say(args, f"changed the password of {account.name}", {"name": account.name}, password if made_up else None)
     return 0
 
@@ -185,9 +187,12 @@ def _remove(args: argparse.Namespace) -> int:
             # First what there is most of: if it fails, the account is there to try again with.
             with place.opened(args, create=False) as store:
                 _purge(store, account.name)
+                if len(place.all_stores(args)) > 1:
+                    traces.wipe(store)
         accounts.remove(account.name, forget=args.purge, actor=ACTOR)
         if args.purge:
             _purge(logins, account.name)
+            traces.wipe(logins)
     what = "the account; calendars and address books are kept"
     if args.purge:
         what = "the account and all that was stored; backups keep what they have"
@@ -237,6 +242,16 @@ def _password(args: argparse.Namespace) -> tuple[str | None, bool]:
     if getpass.getpass("The same again: ") != first:
         raise NoPassword("the two passwords differ")
     return first, False
+
+
+def _tell_short(password: str | None) -> None:
+    """An administrator may choose what the page would not take, and knows it then."""
+    if password is not None and len(password) < passwords.SHORTEST:
+        print(
+            f"calsync: warning: the password is short: {len(password)} characters, the page takes none below "
+            f"{passwords.SHORTEST} (--generate makes a good one up)",
+            file=sys.stderr,
+        )
 
 
 def _say(args: argparse.Namespace, text: str, facts: dict[str, object], password: str | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import ipaddress
+import itertools
 import logging
 import os
 import shutil
@@ -95,11 +97,20 @@ def show(greeting: Greeting | None, urls: Sequence[str], configuration: upstream
     if sys.stdout.isatty():
         print(_card(greeting, urls, configuration), flush=True)
     elif greeting is not None:
-        path = Path(configuration.get("storage", "filesystem_folder")) / LETTER
-        path.unlink(missing_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(_card(greeting, urls, configuration) + "\n")
+        path = _posted(Path(configuration.get("storage", "filesystem_folder")), _card(greeting, urls, configuration))
         logger.info("made the first user, %s; the password is in %s: read it, then delete it", greeting.name, path)
+
+
+def _posted(folder: Path, text: str) -> Path:
+    """The letter. One that lies there already may be all that anybody has of another store's password."""
+    for number in itertools.count(1):
+        path = folder / (LETTER if number == 1 else LETTER.replace(".", f"-{number}."))
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(f"{text}\n")
+            return path
+    raise AssertionError("unreachable")
 
 
 def _card(greeting: Greeting | None, urls: Sequence[str], configuration: upstream.Configuration) -> str:

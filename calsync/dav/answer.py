@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from typing import Final
 
-from calsync.dav import registry
+from calsync.dav import damage, registry
 from calsync.dav.registry import DataProperty, LiveProperty, RowRender
 from calsync.dav.resources import MEMBERS, Kind, Resource
 from calsync.dav.scope import Scope
@@ -17,13 +18,16 @@ from calsync.store import items
 from calsync.store.errors import Damaged
 from calsync.store.items import Item, ItemRow
 from calsync.upstream import logger
-from calsync.webdav.errors import DavError
+from calsync.webdav.errors import DavError, InternalServerError
 from calsync.webdav.multistatus import Template, element, propstat, response, response_status
 from calsync.webdav.names import from_human
+from calsync.webdav.parse_tree import is_element
 from calsync.webdav.requests import Property, PropertyRequest, Wanted
 
 #: Properties that only a nested request or a report can compile, by the renderer for one resource.
 Nested = Callable[[Scope, Resource, Property], bytes | None]
+
+_MISSING: Final = (404, None, "")
 
 
 def stored_properties(scope: Scope, resource: Resource) -> Mapping[str, str]:
@@ -51,12 +55,23 @@ def overlay(properties: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _sound(stored: str) -> bytes:
+    """A property as it was stored. Raises `InternalServerError` for one that nobody could read, nor what is beside."""
+    if is_element(stored):
+        return stored.encode()
+    logger.error("store: a property is no XML: %r", stored[:100] if isinstance(stored, str) else stored)
+    raise InternalServerError("a property is no XML", text=damage.PROPERTY)
+
+
 def value(scope: Scope, resource: Resource, one: LiveProperty, stored: Mapping[str, str]) -> bytes | None:
-    """The whole element of a live property on a single resource, or None where it has none."""
+    """The whole element of a live property on a single resource, or None where it has none.
+
+    Where it means nothing on such a resource, somebody may have set it as a dead one: a `displayname` of an event.
+    """
     if resource.kind not in one.kinds:
-        return None
+        return _sound(stored[one.name]) if one.name in stored else None
     if one.accept is not None and one.name in stored:
-        return stored[one.name].encode()
+        return _sound(stored[one.name])
     content: bytes | None = None
     if one.render is not None:
         content = one.render(scope, resource)
@@ -76,9 +91,10 @@ def describe(
     scope.request.doing.items += 1
     stored = stored_properties(scope, resource)
     found: list[bytes] = []
-    refused: dict[tuple[int, str | None], list[bytes]] = {}
+    refused: dict[tuple[int, str | None, str], list[bytes]] = {}
     if wanted.wanted is Wanted.PROPNAME:
-        names = [one.name for one in registry.properties_of(resource.kind) if value(scope, resource, one, stored)]
+        live = registry.properties_of(resource.kind)
+        names = [one.name for one in live if one.name in stored or value(scope, resource, one, stored)]
         found = [element(name) for name in dict.fromkeys([*names, *stored])]
         return response(scope.url(resource).encode(), propstat(b"".join(found), 200))
     missing: list[bytes] = []
@@ -87,25 +103,25 @@ def describe(
             if one is not None:
                 text = value(scope, resource, one, stored)
             elif dead:
-                text = stored[prop.name].encode() if prop.name in stored else None
+                text = _sound(stored[prop.name]) if prop.name in stored else None
             elif prop.nested and nested is not None:
                 text = nested(scope, resource, prop)
             else:
                 text = None  # calendar-data and address-data exist in listings of reports only
         except DavError as error:
-            refused.setdefault((error.status, error.condition), []).append(empty)
+            refused.setdefault((error.status, error.condition, error.text), []).append(empty)
             continue
         if text is not None:
             found.append(text)
         elif wanted.wanted is Wanted.PROP or prop in wanted.props:
             missing.append(empty)
     if missing:
-        refused[404, None] = missing + refused.get((404, None), [])
+        refused[_MISSING] = missing + refused.get(_MISSING, [])
     stats = [propstat(b"".join(found), 200)] if found or not refused else []
-    for (status, condition), elements in refused.items():
+    for (status, condition, said), elements in refused.items():
         if status == 404 and scope.prefer.return_minimal:  # RFC 8144 §2.1
             continue
-        stats.append(propstat(b"".join(elements), status, condition))
+        stats.append(propstat(b"".join(elements), status, condition, said))
     return response(scope.url(resource).encode(), *(stats or [propstat(b"", 200)]))
 
 
@@ -114,7 +130,7 @@ def asked(kind: Kind, wanted: PropertyRequest, stored: Iterable[str]) -> tuple[P
     if wanted.wanted is Wanted.PROP:
         return wanted.props
     shown = [one.name for one in registry.properties_of(kind) if one.allprop]
-    dead = [name for name in stored if name not in registry.PROPERTIES]
+    dead = [name for name in stored if (one := registry.PROPERTIES.get(name)) is None or kind not in one.kinds]
     included = {prop.name for prop in wanted.props}
     return (*(Property(name) for name in dict.fromkeys([*shown, *dead]) if name not in included), *wanted.props)
 
@@ -170,9 +186,13 @@ class Listing:
         for name in dict.fromkeys(chosen):
             self._compile(name, properties.get(name, Property(name)))
         # What no live property gives may have been stored by somebody (RFC 4918 §15).
-        self._dead = [name for name in self._other if name not in registry.PROPERTIES and name not in registry.DATA]
+        self._dead = [name for name in self._other if name not in registry.DATA and self._settable(name)]
         missing = [] if self._minimal else self._other
         self._template = Template([name for name, _ in self._found], missing)
+
+    def _settable(self, name: str) -> bool:
+        one = registry.PROPERTIES.get(name)
+        return one is None or (one.accept is not None and self._kind not in one.kinds)
 
     def _compile(self, name: str, prop: Property) -> None:
         data: DataProperty | None = registry.DATA.get(name) if self._data else None
@@ -213,7 +233,7 @@ class Listing:
                     if self._scope.tx.replica:
                         raise  # the database itself may have it whole
                     logger.error("%s", error)
-                    damaged[place] = response_status(hrefs[place], 500)
+                    damaged[place] = response_status(hrefs[place], 500, description=damage.OCTETS)
         dead: Mapping[int, Mapping[str, str]] = {}
         if self._dead or self._all:
             dead = items.properties(self._scope.tx, self._collection, [row.id for row in rows])
@@ -240,25 +260,30 @@ class Listing:
     def _by_hand(self, href: bytes, values: Sequence[bytes | None], dead: Mapping[str, str]) -> bytes:
         found: list[bytes] = []
         missing: list[bytes] = []
+        broken: list[bytes] = []
         for (name, _), content in zip(self._found, values, strict=True):
             if content is None:
                 missing.append(element(name))
             else:
                 found.append(element(name) if self._names_only else element(name, content))
         for name in self._other:
-            if name in dead:
-                found.append(dead[name].encode())
-            else:
+            if name not in dead:
                 missing.append(element(name))
-        if self._all:
-            found += [
-                element(name) if self._names_only else text.encode()
-                for name, text in dead.items()
-                if name not in self._other
-            ]
-        stats = [propstat(b"".join(found), 200)] if found or not missing or self._all else []
+        for name, text in dead.items():
+            if name not in self._other and not self._all:
+                continue
+            if self._names_only:
+                found.append(element(name))
+                continue
+            try:
+                found.append(_sound(text))
+            except InternalServerError:
+                broken.append(element(name))
+        stats = [propstat(b"".join(found), 200)] if found or not (missing or broken) or self._all else []
         if missing and not self._all and not self._minimal:
             stats.append(propstat(b"".join(missing), 404))
+        if broken:
+            stats.append(propstat(b"".join(broken), 500, description=damage.PROPERTY))
         return response(href, *(stats or [propstat(b"", 200)]))
 
 

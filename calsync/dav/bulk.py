@@ -300,9 +300,8 @@ def _done(scope: Scope, tx: Transaction, resource: Resource, draft: _Draft) -> I
 def _check_match(scope: Scope, change: BulkChange, item: Item | None) -> None:
     if change.if_match:
         if item is None or not etag_list(change.if_match).strong_match(f'"{item.etag}"'):
-            raise PreconditionFailed(
-                f"if-match {change.if_match[:100]}: the resource has {item.etag if item else None}"
-            )
+            has = f'the resource has "{item.etag}"' if item else "there is no resource"
+            raise PreconditionFailed(f"if-match {change.if_match[:100]}: {has}")
     elif item is not None and scope.settings.strict_preconditions:
         raise PreconditionFailed("strict_preconditions: if-match is missing")
 

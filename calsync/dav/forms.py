@@ -1,4 +1,4 @@
-"""In which form a GET wants what is stored: `Accept` for cards, `CalDAV-Timezones` for calendars (decision D8)."""
+"""In which form a GET wants what is stored: `Accept` for cards, `CalDAV-Timezones` for calendars (decision D17)."""
 
 from __future__ import annotations
 

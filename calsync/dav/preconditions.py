@@ -91,7 +91,8 @@ def check_conditions(scope: Scope, resource: Resource, *, strict: bool = False) 
     if if_match:
         tags = etag_list(if_match)
         if etag is None or not matches(tags, etag):
-            raise PreconditionFailed(f"If-Match {if_match[:200]}: the resource has {etag}")
+            has = f"the resource has {etag}" if etag else "there is no resource"
+            raise PreconditionFailed(f"If-Match {if_match[:200]}: {has}")
     elif strict and etag is not None:
         raise PreconditionFailed("strict_preconditions: If-Match is missing")
     elif since := headers.parse_http_date(request.header("if-unmodified-since")):  # RFC 9110 §13.1.4

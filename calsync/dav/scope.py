@@ -154,5 +154,5 @@ class Scope:
         if not self.access.may_read(resource):
             raise self.access.refusal(self.href(resource.path, self.request.slash), "{DAV:}read")
         if resource.kind is Kind.MISSING:
-            raise NotFound(f"nothing at {'/'.join(resource.path)}")
+            raise NotFound(f"nothing at {self.href(resource.path, self.request.slash)}")
         return resource

@@ -12,7 +12,7 @@ from calsync.ical.vtimezone import vtimezone
 
 HEADER = "CalDAV-Timezones"
 
-#: Of a representation without, and one with all of them: a mark in its ETag (decision D8).
+#: Of a representation without, and one with all of them: a mark in its ETag (decision D17).
 WITHOUT, WITH = "F", "T"
 
 

@@ -1,4 +1,4 @@
-"""Other representations of a stored object: without its time zones, or as the other version of vCard (decision D8).
+"""Other representations of a stored object: without its time zones, or as the other version of vCard (decision D17).
 
 Each has an ETag of its own, which is that of the object with a mark. A write on the condition of such an ETag is one on
 the condition of the object's: the client has seen what is stored, in another form.

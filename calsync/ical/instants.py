@@ -70,6 +70,8 @@ class Duration(NamedTuple):
 
 
 class Period(NamedTuple):
+    """RFC 5545 §3.3.9: from `start` to an end, or for so long."""
+
     start: Time
     end: Time | Duration
 

@@ -35,6 +35,10 @@ class Requests:
         """One more is being answered."""
         self.page.add_at((self._in_flight, 1.0))
 
+    def withdraw(self) -> None:
+        """It is not, and will begin again."""
+        self.page.add_at((self._in_flight, -1.0))
+
     def end(
         self, method: str, report: str, client: str, status: int, seconds: float, items: int, octets_in: int,
         octets_out: int,

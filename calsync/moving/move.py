@@ -77,7 +77,8 @@ class Moving:
         """The move that is to be made or to be continued. `whence`, `to`: the URLs. Raises `NotMoved`."""
         with source.read() as tx:
             done, under_way, noted = moved.ended(tx), moved.begun(tx), log.running(tx)
-        with target.read() as tx:
+        # Of a run that was killed the last commit may still be under way: it is waited for, and counts.
+        with target.write(still=True) as tx:
             state = Arriving.read(tx)
             there = used(tx) if state is None else ""
         if done is not None:

@@ -18,10 +18,13 @@ from sqlalchemy import DefaultClause, LargeBinary, Table
 from calsync.store.account_changes import TABLES
 from calsync.store.entries import AccountRows, Accounts
 from calsync.store.journal import Written
-from calsync.store.schema import meta
+from calsync.store.schema import account, meta
 
 _TABLES: Final[Mapping[str, Table]] = {table.name: table for table in (*TABLES, meta)}
 _OF: Final = {table.name: column.name for table, column in TABLES.items()}
+
+#: Beside what an account has in its table: the epoch of its principal, whose id and name another may have here.
+WHOSE: Final = "whose"
 
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -78,6 +81,8 @@ class AccountLine:
         secrets = {row["key"]: row for row in rows.get(meta.name, [])}
         for entry in self.entries(since):
             read = [_row(entry.table, row) for row in entry.rows if entry.table in _TABLES]
+            if entry.table == account.name:
+                read = [row | {WHOSE: entry.whose} for row in read]
             if entry.table == meta.name:
                 secrets |= {row["key"]: row for row in read}
             elif entry.table in held:

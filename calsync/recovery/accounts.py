@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Table, delete, insert, select
 
-from calsync.recovery.account_lines import AccountLine, Rows, following, related
+from calsync.recovery.account_lines import WHOSE, AccountLine, Rows, following, related
 from calsync.recovery.replay import Journaled
 from calsync.store import account_changes, meta, principals
 from calsync.store.account_changes import TABLES
@@ -28,7 +28,7 @@ from calsync.store.transaction import Transaction
 #: Sign-ins that would go on from before the backup.
 _FORGOTTEN: Final = (web_session, login_flow)
 _ALL: Final = {table.name: Prepared(select(*table.c)) for table in TABLES}
-_OWNERS: Final = Prepared(select(principal_table.c.id, principal_table.c.name))
+_EPOCHS: Final = Prepared(select(principal_table.c.id, principal_table.c.epoch))
 # The line begins anew when all is done, with all there are then: no single change need be said.
 _EMPTY: Final = {table.name: Prepared(delete(table)) for table in (*TABLES, *_FORGOTTEN)}
 _INSERT: Final = {table.name: Prepared(insert(table)) for table in TABLES}
@@ -43,7 +43,7 @@ _REOPENED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The accounts of a store with the names of their principals, and how far it was (`account_changes`)."""
+    """The accounts of a store with the epochs of their principals, and how far it was (`account_changes`)."""
 
     rows: Rows
     line: str = ""
@@ -67,9 +67,9 @@ def read(connection: sqlite3.Connection) -> Known | None:
         for table in TABLES:
             names = [column.name for column in table.c]
             found[table.name] = _named(table, connection.execute(f"SELECT {', '.join(names)} FROM {table.name}"))
-        owners = dict(connection.execute("SELECT id, name FROM principal"))
+        epochs = dict(connection.execute("SELECT id, epoch FROM principal"))
         facts = {key: bytes(value) for key, value in connection.execute("SELECT key, value FROM meta")}
-        return _known(found, owners, facts)
+        return _known(found, epochs, facts)
     except (sqlite3.Error, ValueError, TypeError):
         return None
 
@@ -85,7 +85,7 @@ def _own(tx: Transaction, parted: Known) -> Known:
     found = {table.name: _named(table, tx.all(_ALL[table.name])) for table in TABLES}
     facts = dict(meta.starting(tx, account_changes.SECRET))
     facts[_COUNTER] = meta.get(tx, _COUNTER) or b"0"
-    known = _known(found, {row[0]: row[1] for row in tx.all(_OWNERS)}, facts)
+    known = _known(found, {row[0]: row[1] for row in tx.all(_EPOCHS)}, facts)
     return Known(known.rows, parted.line, parted.before, parted.number)
 
 
@@ -93,9 +93,9 @@ def _named(table: Table, rows: Iterable[Iterable[Any]]) -> list[dict[str, Any]]:
     return [dict(zip((column.name for column in table.c), row, strict=True)) for row in rows]
 
 
-def _known(found: Rows, owners: dict[int, str], facts: dict[str, bytes]) -> Known:
+def _known(found: Rows, epochs: dict[int, str], facts: dict[str, bytes]) -> Known:
     for row in found[account.name]:
-        row["owner"] = owners.get(row["principal"])
+        row[WHOSE] = epochs.get(row["principal"], "")
     kept = {key: value for key, value in facts.items() if key.startswith(account_changes.SECRET) or key == _COUNTER}
     found["meta"] = [{"key": key, "value": value} for key, value in kept.items()]
     stored = json.loads(facts.get(account_changes.LINE, b"{}"))
@@ -109,13 +109,15 @@ def settle(
     journaled: Journaled | None,
     epochs: Set[str],
     gone: Set[str],
+    homes: Mapping[str, int],
     *,
     kin: bool,
 ) -> Settled:
     """Put the last state that is known in place of what the backup holds.
 
     `parted`: what `part` gave. `epochs`: of the backup's principals. `gone`: names of those that were removed since.
-    `kin`: the replaced store's history is that of the backup.
+    `homes`: epoch → id here of a principal, 0 of one that was removed. `kin`: the replaced store's history is that of
+    the backup.
     """
     own = _own(tx, parted)
     lines = journaled.accounts if journaled is not None else {}
@@ -139,7 +141,7 @@ def settle(
             revoked |= {row["id"] for row in replaced.rows["credential"] if row["revoked"]}
         for row in source.rows["credential"]:
             row["revoked"] = int(bool(row["revoked"]) or row["id"] in revoked)
-    count = _write(tx, source.rows, gone, notices)
+    count = _write(tx, source.rows, gone, homes, notices)
     greatest = max((each.greatest() for each in related(lines, line.name)), default=0)
     meta.put(tx, _COUNTER, b"%d" % max(int(meta.get(tx, _COUNTER) or b"0"), _counted(own), greatest))
     before = (
@@ -206,7 +208,7 @@ def _counted(own: Known) -> int:
     return max((int(row["value"]) for row in own.rows["meta"] if row["key"] == _COUNTER), default=0)
 
 
-def _write(tx: Transaction, rows: Rows, gone: Set[str], notices: list[str]) -> int:
+def _write(tx: Transaction, rows: Rows, gone: Set[str], homes: Mapping[str, int], notices: list[str]) -> int:
     """Put them, and the keys that they were hashed with, in place of those that there are; how many accounts.
 
     Every login is to be verified anew, so all generations are raised. Where something is missing, two may have what
@@ -214,25 +216,32 @@ def _write(tx: Transaction, rows: Rows, gone: Set[str], notices: list[str]) -> i
     """
     for table in (*TABLES, *_FORGOTTEN):
         tx.run(_EMPTY[table.name])
+    ids = {epoch: id_ for id_, epoch in tx.all(_EPOCHS)} | dict(homes)
+    known = set(homes.values())
     taken: set[int] = set()
-    names: set[str] = set()
     owned: set[int] = set()
     for row in sorted(rows[account.name], key=lambda row: -row["id"]):
-        owner = None if row.get("owner") is None else principals.find(tx, row["owner"])
-        owner = owner or principals.find(tx, row["name"])
-        if folded(row["name"]) in gone:
+        home = ids.get(row[WHOSE])
+        if home == 0 or (home is None and folded(row["name"]) in gone):
+            continue
+        owner = principals.get(tx, home) if home else principals.find(tx, row["name"])
+        if owner is not None and not home and row[WHOSE] and owner.id in known:
+            # A name does not say whose a home is.
+            notices.append(f"accounts: {row['name']!r} is left out, as what is called so is somebody else's")
             continue
         owner = owner or principals.create(tx, row["name"])
-        if row["name_key"] in names or owner.id in owned:
+        if owner.id in owned:
             notices.append(
                 f"accounts: {row['name']!r} is there twice, as changes of it are missing: the later one counts"
             )
             continue
+        if folded(owner.name) != row["name_key"]:
+            notices.append(f"accounts: {row['name']!r} is {owner.name!r}, as the home is")
         taken.add(row["id"])
-        names.add(row["name_key"])
         owned.add(owner.id)
-        values = {name: value for name, value in row.items() if name != "owner"}
-        tx.run(_INSERT[account.name], **values | {"principal": owner.id, "generation": row["generation"] + 1})
+        values = {column.name: row[column.name] for column in account.c}
+        values |= {"name": owner.name, "name_key": folded(owner.name), "principal": owner.id}
+        tx.run(_INSERT[account.name], **values | {"generation": row["generation"] + 1})
     for table in TABLES:
         if table is not account:
             keys = [column.name for column in table.primary_key]

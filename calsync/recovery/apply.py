@@ -15,7 +15,6 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import unquote
 
-from calsync.accounts import renaming
 from calsync.ical.facts import Facts, ObjectResource, address_object, calendar_object
 from calsync.ical.validate import Refused
 from calsync.recovery.state import Member, State, Stretch
@@ -68,7 +67,7 @@ class Applying:
         new: set[int] = set()
         for place in standing.values():
             self._ensured(place.id, standing, frozenset(), new)
-        self._items(state, standing, new if certain and not stretch.adding else set())
+        self._items(state, new if certain and not stretch.adding else set())
 
     # --- collections --------------------------------------------------------------------------------------------------
 
@@ -81,14 +80,6 @@ class Applying:
             assert before is not None
             gone: dict[str, str | None] = dict.fromkeys(before.properties.keys() - wanted.keys())
             principals.set_properties(tx, before, {**gone, **wanted})
-            if state.owner.name != before.name:
-                self._rename(tx, before, state.owner.name)
-
-    def _rename(self, tx: Transaction, before: Principal, name: str) -> None:
-        try:
-            self.principal = renaming.rename(tx, before, name)
-        except Exists:
-            self.done.failed.append(f"{before.name}: was called {name}, as somebody else is now")
 
     def _known(self, id: int) -> int | None:
         """The id here of a collection there; None where it came after the backup and was not made yet."""
@@ -168,7 +159,7 @@ class Applying:
 
     # --- items --------------------------------------------------------------------------------------------------------
 
-    def _items(self, state: State, standing: dict[int, Place], exact: set[int]) -> None:
+    def _items(self, state: State, exact: set[int]) -> None:
         members = sorted(state.members.items())
         held = {id_: list(group) for id_, group in groupby(members, key=lambda pair: pair[0][0])}
         for id_ in sorted({*held, *state.whole, *exact}):

@@ -49,7 +49,7 @@ def restore_into(url: str, wish: Wish, say: Say = lambda _text: None) -> Report:
             def written(report: Report) -> None:
                 say("writing the database")
                 across.read_file(connection, target)
-                report.replaced = _kept(report.replaced, wish.what, folder)
+                report.replaced = _kept(report.replaced, wish.what)
 
             report = restore(replace(wish, target=target), say, written)
     except psycopg.Error as error:
@@ -68,7 +68,7 @@ def _is_new(path: Path) -> bool:
         store.close()
 
 
-def _kept(replaced: Path | None, what: Path, folder: Path) -> Path | None:
+def _kept(replaced: Path | None, what: Path) -> Path | None:
     """Bring the file of the replaced store, which holds secrets as the backup does, to where that is."""
     if replaced is None:
         return None

@@ -31,6 +31,12 @@ class Line:
     unknown: list[str] = field(default_factory=list)
     vanishing: list[str] = field(default_factory=list)
 
+    @property
+    def called(self) -> str:
+        """The name that it had last; `name` is that of the backup."""
+        owners = (stretch.state.owner for stretch in reversed(self.stretches))
+        return next((owner.name for owner in owners if owner is not None), self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
@@ -103,7 +109,8 @@ def lines(
         created = journaled is not None and epoch in journaled.states and epoch not in journaled.gaps
         if owner is None or not (here or created):
             continue  # removed before the backup was made
-        namesake = next((one for one in found if folded(one.name) == folded(owner.name) and not one.gone), None)
+        # By the names of the end: one that was given up since may have a new bearer, who is somebody else.
+        namesake = next((one for one in found if folded(one.called) == folded(owner.name) and not one.gone), None)
         if namesake is not None:
             # Of a store that was made after the loss: it did not know what was here, so what it lacks was not deleted.
             begun = _line(sources, owner.name, None, line).stretches

@@ -16,7 +16,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import bindparam, update
 
-from calsync.accounts import audit
+from calsync.accounts import audit, renaming
 from calsync.recovery import accounts, hold, replay, salvage, side_effects
 from calsync.recovery.apply import ACTOR, Applying, Done
 from calsync.recovery.exchange import put_in_place
@@ -34,7 +34,7 @@ from calsync.recovery.manifest import DATABASE, FILE, BackupError, Manifest, dig
 from calsync.store import journal, meta, principals, sqlite, verify
 from calsync.store.engine import Store
 from calsync.store.entries import LINEAGE, Restored
-from calsync.store.errors import StoreError
+from calsync.store.errors import Exists, StoreError
 from calsync.store.names import folded
 from calsync.store.schema import principal as principal_table
 from calsync.store.serving import Presence
@@ -244,11 +244,17 @@ def _brought_up(wish: Wish, manifest: Manifest | None, working: Path, journaling
             )
             _renew(store, found)
             say("bringing over what came since")
-            for line in found:
-                _one(store, line, report.done)
+            homes: dict[str, int] = {}
+            for gone in (True, False):
+                if not gone:
+                    _rename(store, found, report.done)
+                for line in found:
+                    if line.gone == gone:
+                        home = _one(store, line, report.done)
+                        homes |= {stretch.state.epoch: home for stretch in line.stretches}
             report.kin = _kin(found, salvaged)
             replaced = rows if wish.use_salvage else None
-            _accounts(store, parted, replaced, journaled if wish.use_journal else None, found, report)
+            _accounts(store, parted, replaced, journaled if wish.use_journal else None, found, homes, report)
         for line in found:
             report.unknown += line.unknown
             report.vanishing += line.vanishing
@@ -314,7 +320,31 @@ def _note(tx: Transaction, line: Line, fresh: str, begin: int) -> None:
     meta.put(tx, LINEAGE, json.dumps(lineage).encode())
 
 
-def _one(store: Store, line: Line, done: Done) -> None:
+def _rename(store: Store, found: list[Line], done: Done) -> None:
+    """Have everybody called as they were last. Names may have changed hands, so first nobody who moves has one."""
+    with store.write() as tx:
+        tx.actor = ACTOR
+        moved = [
+            (line, line.principal, renaming.rename(tx, line.principal, secrets.token_hex(16)))
+            for line in found
+            if line.principal is not None and not line.gone and line.called != line.principal.name
+        ]
+        late = []
+        for line, before, now in moved:
+            try:
+                renaming.rename(tx, now, line.called)
+            except Exists:
+                done.failed.append(f"{before.name}: was called {line.called}, as somebody else is now")
+                late.append((before, now))
+        for before, now in late:
+            name = before.name
+            while (holder := principals.find(tx, name)) is not None and holder.id != now.id:
+                name = f"{before.name}-{secrets.token_hex(2)}"
+            renaming.rename(tx, now, name)
+
+
+def _one(store: Store, line: Line, done: Done) -> int:
+    """Bring a principal up to date; the id that it has here, 0 where it is gone."""
     principal = line.principal
     with store.write() as tx:
         tx.actor = ACTOR
@@ -326,10 +356,13 @@ def _one(store: Store, line: Line, done: Done) -> None:
             principals.delete(tx, principal)
             done.deleted += 1
     if line.gone:
-        return
-    applying = Applying(store, principal, 0 if line.principal is None else principal.seq, done)
+        return 0
+    applying = Applying(
+        store, replace(principal, name=line.called), 0 if line.principal is None else principal.seq, done
+    )
     for stretch in line.stretches:
         applying.stretch(stretch, certain=line.certain)
+    return principal.id
 
 
 def _kin(found: list[Line], salvaged: salvage.Salvaged) -> bool:
@@ -346,14 +379,15 @@ def _accounts(
     replaced: accounts.Known | None,
     journaled: replay.Journaled | None,
     found: list[Line],
+    homes: Mapping[str, int],
     report: Report,
 ) -> None:
     epochs = {stretch.state.epoch for line in found if line.principal is not None for stretch in line.stretches[:1]}
-    staying = {folded(line.name) for line in found if not line.gone}
-    gone = {folded(line.name) for line in found if line.gone} - staying
+    staying = {folded(line.called) for line in found if not line.gone}
+    gone = {folded(line.called) for line in found if line.gone} - staying
     with store.write() as tx:
         tx.actor = ACTOR
-        settled = accounts.settle(tx, parted, replaced, journaled, epochs, gone, kin=report.kin)
+        settled = accounts.settle(tx, parted, replaced, journaled, epochs, gone, homes, kin=report.kin)
         report.accounts, report.accounts_certain = settled.text, settled.certain
         report.notices += settled.notices
         audit.note(tx, "restored", items=report.done.items, backup=report.made)

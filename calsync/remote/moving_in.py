@@ -144,7 +144,7 @@ class MovingIn:
             theirs=self.theirs,
             left=left,
         )
-        worth = dict(self._worth(planned, principal, collection, wanted, arriving))
+        worth = dict(self._worth(planned, collection, wanted, arriving))
         bodies = Bodies(self.client, remote, self.parallel)
         source = SourceCollection(
             names=tuple(planned.target.split("/")),
@@ -162,7 +162,6 @@ class MovingIn:
     def _worth(
         self,
         planned: Planned,
-        principal: Principal,
         collection: Collection,
         wanted: dict[str, Listed],
         arriving: Arriving,

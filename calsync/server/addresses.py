@@ -15,6 +15,9 @@ BACKLOG = 1024
 #: The host name of a unix socket in `[server] hosts`, before its path.
 UNIX = "unix:"
 
+_Address = tuple[socket.AddressFamily, str]
+_LOOPBACK: tuple[_Address, ...] = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
+
 #: The first file descriptor that systemd hands over (sd_listen_fds(3)).
 FIRST_FD = 3
 
@@ -112,15 +115,17 @@ def _tcp(host: str, port: int) -> list[socket.socket]:
     raise AddressError(errno.EADDRNOTAVAIL, f"{host}:{port}: this machine has no such address")
 
 
-def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
+def _resolve(host: str, port: int) -> list[_Address]:
     name = None if host in ("", "*") else host
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as error:
+        if host == "localhost":  # RFC 6761 §6.3: it is this machine, though no /etc/hosts says so
+            return list(_LOOPBACK)
         raise AddressError(errno.EADDRNOTAVAIL, f"{host}:{port}: {error.strerror} (check [server] hosts)") from error
-    addresses = [(family, str(address[0])) for family, _, _, _, address in found]
+    addresses: list[_Address] = [(family, str(address[0])) for family, _, _, _, address in found]
     if host == "localhost":  # where the resolver knows one of both only
-        addresses += [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+        addresses += _LOOPBACK
     return sorted(dict.fromkeys(addresses), key=lambda entry: entry[0] != socket.AF_INET)
 
 

@@ -39,6 +39,7 @@ class Call:
         "length",
         "reason",
         "status",
+        "unchecked",
     )
 
     def __init__(self, application: Application, environ: dict[str, Any], batch: int) -> None:
@@ -48,6 +49,8 @@ class Call:
         self._early: list[bytes] = []
         self._iterable: Iterable[bytes] | None = None
         self._iterator: Iterator[bytes] | None = None
+        self.unchecked: str | None = None
+        """After `begin` without an answer: the login has to be checked, of somebody at this address ("": of here)."""
         self.delay = 0.0
         """Seconds that the answer is to be held back (`environ["calsync.delay"]`: a failed login)."""
         self.status = 0
@@ -56,9 +59,13 @@ class Call:
         self.length: int | None = None
         """Octets of the whole answer where they are known without reading it."""
 
-    def begin(self) -> Piece:
-        """Run the application up to the first piece of its answer."""
+    def begin(self) -> Piece | None:
+        """Run the application up to the first piece of its answer; None where it has to come again (`unchecked`)."""
         self._iterable = self._application(self._environ, self._start_response)
+        if "calsync.unchecked" in self._environ:
+            self.unchecked = self._environ.pop("calsync.unchecked")
+            self._iterable = None
+            return None
         self.delay = float(self._environ.get("calsync.delay", 0.0))
         if isinstance(self._iterable, list | tuple):
             self.length = sum(map(len, self._iterable))
@@ -68,6 +75,12 @@ class Call:
             return self._last(b"")
         self._iterator = iter(self._iterable)
         return self.more()
+
+    def again(self, checks: str) -> None:
+        """Make ready to `begin` once more; `checks`: what of its login may be checked where that is done."""
+        self.unchecked = None
+        self._environ["calsync.checks"] = checks
+        self._environ["wsgi.input"].seek(0)
 
     def more(self) -> Piece:
         """The next piece. What the application raises goes through."""

@@ -1,4 +1,4 @@
-"""The worker threads, and whose turn it is."""
+"""The worker threads, whose turn it is, and the desk where logins are checked."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar, cast
 
 T = TypeVar("T")
+
+#: Logins that may wait for their check; one more, and whoever has most of them there goes without.
+WAITING = 256
 
 #: Methods that only read. Whatever else a client asks may have to wait for the disk and for other writers.
 READING = frozenset({"GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT"})
@@ -36,6 +39,10 @@ class _Job(Generic[T]):
     then: Callable[[T | None, BaseException | None], None]
 
 
+class Crowded(Exception):
+    """More logins wait for their check than may; this one was the last of those who have most there."""
+
+
 class _Line:
     """Jobs that wait: those of one connection in their order, the connections in turn."""
 
@@ -43,6 +50,9 @@ class _Line:
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[Hashable, deque[_Job[Any]]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
@@ -63,6 +73,14 @@ class _Line:
             del self._waiting[whose]
         return job
 
+    def turn_away(self) -> _Job[Any]:
+        """The last of those who have most here."""
+        whose, waiting = max(self._waiting.items(), key=lambda entry: len(entry[1]))
+        job = waiting.pop()
+        if not waiting:
+            del self._waiting[whose]
+        return job
+
 
 class Crew:
     """A fixed number of threads that run short pieces of work, each connection in its turn.
@@ -72,9 +90,10 @@ class Crew:
     twice the price of a small request: its futures are made for waiting threads.
     """
 
-    def __init__(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, size: int, loop: asyncio.AbstractEventLoop, checks: int = 1) -> None:
         self._loop = loop
         self._stopped = False
+        self._desk = Desk(checks, loop)
         self.writers = most_writers(size)
         # One ticket for each job that was handed in, None to end a thread.
         self._tickets: SimpleQueue[bool | None] = SimpleQueue()
@@ -110,15 +129,26 @@ class Crew:
             self._add(work, partial(_settle, future), lane)
         return future
 
+    def check(
+        self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None], whose: Hashable
+    ) -> None:
+        """As `submit`, at the desk: what may take long before it is known whether it is to be done at all.
+
+        `then` is given `Crowded` where there is no room left.
+        """
+        if not self._stopped:
+            self._desk.add(work, then, whose)
+
     def stop(self, timeout: float) -> bool:
         """End the threads after what is queued; False where one is still at work after `timeout` seconds."""
         self._stopped = True
+        threads = [*self._threads, *self._desk.close()]
         for _ in self._threads:
             self._tickets.put(None)
-        for thread in self._threads:
+        for thread in threads:
             thread.join(timeout)
             timeout = 0.05 if thread.is_alive() else timeout
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
     def _add(self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None], lane: Lane) -> None:
         with self._guard:
@@ -152,19 +182,67 @@ class Crew:
         while self._tickets.get():
             job = self._next()
             while job is not None:
-                self._do(job)
+                _do(job, self._loop)
                 job = self._wrote() if job.writes else None
 
-    def _do(self, job: _Job[Any]) -> None:
-        result: Any = None
-        error: BaseException | None = None
-        try:
-            result = job.work()
-        except BaseException as raised:  # noqa: BLE001 - given to who waits for it
-            error = raised
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(job.then, result, error)
-        del job, result, error  # an error holds this frame: together they would live until the next collection
+
+class Desk:
+    """Threads of their own for requests whose login has to be checked.
+
+    A check computes for long, or waits for another server, which may never answer; those whose credentials are known
+    must not stand behind it. There is room for many to wait, each address in its turn: after a restart all devices
+    come at once, and whoever tries names by the hundred takes the places of nobody else.
+    """
+
+    def __init__(self, size: int, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._tickets: SimpleQueue[bool | None] = SimpleQueue()
+        self._guard = threading.Lock()
+        self._line = _Line()
+        self._threads = [
+            threading.Thread(target=self._work, name=f"desk-{number}", daemon=True) for number in range(1, size + 1)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def add(
+        self, work: Callable[[], T], then: Callable[[T | None, BaseException | None], None], whose: Hashable
+    ) -> None:
+        """Have it done after what `whose` has here already, and in turn with what others have."""
+        away = None
+        with self._guard:
+            self._line.add(whose, _Job(False, work, then))
+            if len(self._line) > WAITING:
+                away = self._line.turn_away()
+        if away is None:
+            self._tickets.put(True)
+        else:
+            self._loop.call_soon(away.then, None, Crowded())
+
+    def close(self) -> list[threading.Thread]:
+        """Let the threads end after what is queued."""
+        for _ in self._threads:
+            self._tickets.put(None)
+        return self._threads
+
+    def _work(self) -> None:
+        while self._tickets.get():
+            with self._guard:
+                job = self._line.take()
+            _do(job, self._loop)
+            del job
+
+
+def _do(job: _Job[Any], loop: asyncio.AbstractEventLoop) -> None:
+    result: Any = None
+    error: BaseException | None = None
+    try:
+        result = job.work()
+    except BaseException as raised:  # noqa: BLE001 - given to who waits for it
+        error = raised
+    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(job.then, result, error)
+    del job, result, error  # an error holds this frame: together they would live until the next collection
 
 
 def most_writers(threads: int) -> int:

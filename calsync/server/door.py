@@ -30,6 +30,9 @@ BREATH = 0.5
 #: Seconds that a TLS handshake may take where nothing is configured.
 SLOWEST = 60.0
 
+#: Seconds between two complaints about it.
+RARELY = 60.0
+
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -47,7 +50,7 @@ class Door:
         self._context = context
         self._loop = asyncio.get_running_loop()
         self._closed = False
-        self._short = False
+        self._complaint = Complaint()
         self._tasks: set[asyncio.Task[None]] = set()
         sock.setblocking(False)
         self._open()
@@ -75,14 +78,19 @@ class Door:
                     continue
                 self._wait(error)
                 return
-            self._short = False
             self._let_in(sock, address[0] if isinstance(address, tuple) else "")
+            if self._guests.full:
+                return  # who had to go for this one closes its file in the loop's next turn
 
     def _wait(self, error: OSError) -> None:
         """Whoever has waited longest goes, so that somebody can come in soon."""
-        if not self._short:
-            self._short = True
-            logger.error("no connection can be accepted: %s (more open files: ulimit -n, LimitNOFILE=)", error.strerror)
+        times = self._complaint.due(time.monotonic())
+        if times:
+            logger.error(
+                "no connection can be accepted%s: %s (more open files: ulimit -n, LimitNOFILE=)",
+                "" if times == 1 else f", {times} times since it was said last",
+                error.strerror,
+            )
         self._loop.remove_reader(self._sock.fileno())
         self._loop.call_later(BREATH, self._open)
         self._guests.let_one_go()
@@ -118,6 +126,22 @@ class Door:
             )
         except (OSError, asyncio.CancelledError) as error:  # a handshake that failed, was too slow, or had to go
             logger.debug("no connection was made: %s", error)
+
+
+class Complaint:
+    """What happens twice a second as long as it lasts is said once, and once a minute, with how often it was."""
+
+    def __init__(self) -> None:
+        self._said = float("-inf")
+        self._times = 0
+
+    def due(self, now: float) -> int:
+        """It has happened again; how often since it was said last, 0 where it is not to be said yet."""
+        self._times += 1
+        if now - self._said < RARELY:
+            return 0
+        self._said, times, self._times = now, self._times, 0
+        return times
 
 
 class Arrival(asyncio.Protocol):

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from calsync import counters
 from calsync.counters import families
 from calsync.server.call import Application, Call, Piece
-from calsync.server.crew import READING, Crew, Lane
+from calsync.server.crew import READING, Crew, Crowded, Lane
 from calsync.server.environ import Head, Network, Peer, environ_of
 from calsync.server.limits import Limits
 from calsync.server.spool import Budget, Spool
@@ -107,6 +107,7 @@ class Exchange:
         environ = environ_of(head, peer, body.reader(), body.size)
         if site.stopping:
             environ["calsync.stopping"] = True
+        environ["calsync.checks"] = "later"
         self._call = Call(site.application, environ, site.limits.batch)
         self._lane = Lane(writes=head.method not in READING, whose=id(peer))
         site.crew.submit(self._begin, self._begun, self._lane)
@@ -117,8 +118,16 @@ class Exchange:
         return None if self._out.gone else self._call.begin()
 
     def _begun(self, piece: Piece | None, error: BaseException | None) -> None:
-        if error is not None:
+        if isinstance(error, Crowded):
+            self._call.again("crowded")
+            self._site.crew.submit(self._begin, self._begun, self._lane)
+        elif error is not None:
             self._out.spawn(self._failed(error), self._head.method)
+        elif self._call.unchecked is not None and not self._out.gone:
+            # One address has one turn; what comes from this machine tells nobody from another but by connection.
+            whose = self._call.unchecked or self._lane.whose
+            self._call.again("")
+            self._site.crew.check(self._begin, self._begun, whose)
         elif piece is None or self._out.gone:
             self._out.spawn(self._end(), self._head.method)
         elif self._call.delay > 0:

@@ -71,6 +71,11 @@ class Guests:
                 del self._of[guest.household]
                 self._told.discard(guest.household)
 
+    @property
+    def full(self) -> bool:
+        """Whether somebody has to go for the next one."""
+        return len(self._all) >= self._most
+
     def make_room(self, household: str) -> bool:
         """Let go of who waits longest where one more would be too many; False where it may not come in.
 

@@ -23,6 +23,7 @@ import h2.settings
 from calsync.server.connection import Connection, logger
 from calsync.server.environ import Head, escaped
 from calsync.server.exchange import ClientGone, Exchange, Headers, Site, refuse
+from calsync.server.frames import Frames
 from calsync.server.guests import Guests
 from calsync.server.limits import NEVER
 from calsync.server.spool import Spool, SpoolFull, refusal_of
@@ -147,6 +148,7 @@ class Http2(Connection):
                 normalize_outbound_headers=False,
             )
         )
+        self._frames = Frames()
         self._streams: dict[int, Stream] = {}
         self._answered = 0
         self._resets = 0
@@ -173,6 +175,11 @@ class Http2(Connection):
 
     def data_received(self, data: bytes) -> None:
         if self.closing:
+            return
+        if (length := self._frames.longest(data)) > self.h2.max_inbound_frame_size:
+            # RFC 9113 §4.2: said before it is there, for h2 would keep all that comes of it
+            logger.info("%s: a frame of %d octets, connection dropped", self.peer.name, length)
+            self._goodbye(h2.errors.ErrorCodes.FRAME_SIZE_ERROR)
             return
         try:
             events = self.h2.receive_data(data)

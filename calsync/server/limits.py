@@ -43,6 +43,8 @@ class Limits:
     streams: int = 32
     """Requests at a time on one HTTP/2 connection."""
     threads: int = 4
+    checks: int = 2
+    """Logins that are checked at a time, by threads beside those."""
     spool_memory: int = MEBI
     """A body over this goes on to an unnamed file."""
     spool_total: int = 1024 * MEBI
@@ -75,6 +77,7 @@ class Limits:
             connections=max(1, int(options.get("limits", "connections"))),
             connections_per_address=int(options.get("limits", "connections_per_address")),
             threads=int(options.get("limits", "threads")) or default_threads(int(options.get("limits", "workers"))),
+            checks=max(1, int(options.get("auth", "backend_concurrent"))),
             spool_total=max(int(options.get("limits", "spool")), 2 * body),
             stop=float(options.get("limits", "stop_timeout")),
         )

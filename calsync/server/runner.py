@@ -75,7 +75,7 @@ class Runner:
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        crew = Crew(self.limits.threads, loop)
+        crew = Crew(self.limits.threads, loop, self.limits.checks)
         site = Site(self.application, crew, self.limits, Budget(self.limits.spool_total), self.proxies)
         site.multiprocess = self.control is not None
         guests = Guests(self.limits.connections, self.limits.connections_per_address)

@@ -32,6 +32,9 @@ logger = logging.getLogger("calsync.server")
 #: The variable in which a worker finds its place.
 PLACE: Final = "CALSYNC_WORKER"
 
+#: Octets at the beginning of the memory of all workers, which are the key for what they keep there.
+RANDOM: Final = 32
+
 #: Seconds between two looks at all workers.
 LOOK: Final = 0.25
 #: Seconds without a word from a worker after which it is taken for dead; while it starts, and otherwise.
@@ -58,6 +61,8 @@ class Place:
     first: bool
     beside: list[socket.socket] = field(default_factory=list)
     """Those on which others than clients are answered."""
+    memory: int = -1
+    """A descriptor of memory that all workers share, random where it begins; -1 where there can be none."""
 
     @classmethod
     def found(cls) -> Place | None:
@@ -68,7 +73,9 @@ class Place:
         facts = json.loads(told)
         [control] = addresses.handed_over([facts["control"]])
         beside = addresses.handed_over(facts["beside"])
-        return cls(addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"], beside)
+        return cls(
+            addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"], beside, facts["memory"]
+        )
 
 
 def processors() -> int:
@@ -76,6 +83,14 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _memory() -> int:
+    if not hasattr(os, "memfd_create"):
+        return -1
+    descriptor = os.memfd_create("calsync-workers")
+    os.write(descriptor, os.urandom(RANDOM))
+    return descriptor
 
 
 @dataclass(eq=False, slots=True)
@@ -133,6 +148,7 @@ class Parent:
     command: Sequence[str]
     own: bool = True
     beside: Sequence[socket.socket] = ()
+    memory: int = field(default_factory=_memory)
     _workers: list[Worker] = field(default_factory=list)
     _status: int | None = None
     """The exit status, once it is decided."""
@@ -189,13 +205,14 @@ class Parent:
                 "beside": [sock.fileno() for sock in self.beside],
                 "number": self._numbers,
                 "first": self._numbers == 1,
+                "memory": self.memory,
             }
             hidden = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
             kept = {name: value for name, value in os.environ.items() if name not in hidden}
             process = subprocess.Popen(
                 self.command,
                 env=kept | {PLACE: json.dumps(facts)},
-                pass_fds=(*descriptors, *facts["beside"], theirs.fileno()),
+                pass_fds=(*descriptors, *facts["beside"], theirs.fileno(), *(self.memory,) * (self.memory >= 0)),
                 process_group=0,  # what a terminal sends is for the parent
             )
         except BaseException:

@@ -3,7 +3,7 @@
 A statement that changes such rows says whose (`Prepared(…, marks=of(…))`), so that none can be run without its being
 known; before the commit the rows are read as they are then. Each transaction takes the next number of a *line*, so
 that a restore sees whether one is missing. A line begins with all accounts there are (with the journal, with a restored
-backup, with the first change after an upgrade), and goes on for as long as each change is journaled.
+backup, with the first start or change after an upgrade), and goes on for as long as each change is journaled.
 
 When something was last used, and how often somebody mistyped, is not said: it is written often and closes nothing.
 """

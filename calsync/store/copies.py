@@ -1,9 +1,13 @@
-"""Copies and moves: rows go from place to place inside the database, octets unread (RFC 4918 §9.8, §9.9)."""
+"""Copies and moves: rows go from place to place inside the database (RFC 4918 §9.8, §9.9).
+
+Octets are not looked at on the way; whoever copies says what is damaged and is left where it is.
+"""
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import (
@@ -39,13 +43,17 @@ from calsync.store.places import (
 from calsync.store.principals import Principal, advance, lock_owner
 from calsync.store.quota import Room
 from calsync.store.removals import remove_collection, remove_items
-from calsync.store.rows import ALL, Item, get, get_by_id, properties, uid_holders
+from calsync.store.rows import ALL, Item, ItemRow, get, get_by_id, properties, uid_holders
 from calsync.store.schema import body, card_field, dead_property, item, mount, occurrence
-from calsync.store.statement import Prepared
+from calsync.store.statement import Prepared, each_id
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
     from calsync.store.transaction import Transaction
+
+#: By the id of a collection, items in it.
+Without = Mapping[int, Sequence[ItemRow]]
+_NOTHING: Final[Without] = {}
 
 _TO: Final = bindparam("to", type_=BigInteger)
 _INTO: Final = bindparam("into", type_=BigInteger)
@@ -62,6 +70,7 @@ _copied: Final = (
         item.c.collection == bindparam("collection"),
         item.c.id >= bindparam("least"),
         item.c.id <= bindparam("greatest"),
+        item.c.id.not_in(each_id("without")),
     )
     .subquery("copied")
 )
@@ -205,13 +214,24 @@ def move_item(tx: Transaction, source: Collection, item: Item, target: Collectio
 
 
 def _copy_rows(
-    tx: Transaction, source: Collection, target: Collection, base: int, now: int, only: tuple[int, str] | None = None
+    tx: Transaction,
+    source: Collection,
+    target: Collection,
+    base: int,
+    now: int,
+    only: tuple[int, str] | None = None,
+    without: Sequence[int] = (),
 ) -> int:
     """Copy items with all that belongs to them; how many. Their ids and seqs are the values after `base`.
 
-    `only`: the id of one item, and the name that its copy gets.
+    `only`: the id of one item, and the name that its copy gets. `without`: ids of those that stay behind.
     """
-    values = {"owner": source.owner, "collection": source.id, "to": target.owner, "into": target.id, "base": base}
+    values: dict[str, int | str] = {
+        "owner": source.owner,
+        "collection": source.id,
+        "without": json.dumps(list(without)),
+    }
+    values |= {"to": target.owner, "into": target.id, "base": base}
     if only is None:
         values |= {"now": now, "least": 0, "greatest": ALL}
         copied = tx.run(_COPY_ALL, **values)
@@ -232,10 +252,12 @@ def copy_collection(
     name: str,
     depth: str = "infinity",
     room: Room | None = None,
+    without: Without = _NOTHING,
 ) -> Collection:
     """Another collection with the same properties; with depth `infinity` also the same content, else it is empty.
 
-    `room`: from before something was removed to make this possible. Raises `Exists`, `Absent`, `OverQuota`, and
+    `room`: from before something was removed to make this possible. `without`: by collection the items that are not
+    copied, the damaged ones. Raises `Exists`, `Absent`, `OverQuota`, and
     `ValueError` where it would come to stand in itself.
     """
     lock_owner(tx, principal.id)
@@ -247,23 +269,27 @@ def copy_collection(
     room = quota.room(tx, principal.id) if room is None else room.anew(tx)
     if room is not None:
         whole = [found, *inside] if depth == "infinity" else []
-        octets, count = sum(one.octets for one in whole), sum(one.items for one in whole)
-        room.take(octets, count, collections=len(whole) or 1)
+        left = [row for one in whole for row in without.get(one.id, ())]
+        octets = sum(one.octets for one in whole) - sum(row.size for row in left)
+        room.take(octets, sum(one.items for one in whole) - len(left), collections=len(whole) or 1)
     made = make(tx, principal, parent, name, found.kind, found.components, found.properties)
     if depth == "infinity":
-        _fill(tx, found, made, principal)
+        _fill(tx, found, made, principal, without)
     return current(tx, made.owner, made.id)
 
 
-def _fill(tx: Transaction, source: Collection, target: Collection, principal: Principal) -> None:
-    if source.items:
+def _fill(tx: Transaction, source: Collection, target: Collection, principal: Principal, without: Without) -> None:
+    left = without.get(source.id, ())
+    count = source.items - len(left)
+    if count:
         now = int(time.time())
-        last = advance(tx, target.owner, source.items)
-        _copy_rows(tx, source, target, last - source.items, now)
-        touch(tx, target.owner, target.id, last, now, items=source.items, octets=source.octets)
+        last = advance(tx, target.owner, count)
+        _copy_rows(tx, source, target, last - count, now, without=[row.id for row in left])
+        octets = source.octets - sum(row.size for row in left)
+        touch(tx, target.owner, target.id, last, now, items=count, octets=octets)
     for inner in children(tx, source.owner, source.id):
         made = make(tx, principal, target.id, inner.name, inner.kind, inner.components, inner.properties)
-        _fill(tx, inner, made, principal)
+        _fill(tx, inner, made, principal, without)
 
 
 def move_collection(

@@ -270,6 +270,10 @@ class Store:
         """A consistent copy, made while everybody goes on."""
         self._shared.backend.backup(target)
 
+    def wipe(self) -> bool:
+        """Leave nothing of what was removed in the database's files; False where a reader that goes on keeps it."""
+        return self._shared.backend.wipe()
+
     def problems(self) -> list[str]:
         """What the database's own check finds; reads everything."""
         return self._shared.backend.problems()

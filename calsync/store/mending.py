@@ -24,7 +24,8 @@ from calsync.store.principals import advance, lock_owner
 from calsync.store.schema import body, collection, item, mount, principal, revision, tombstone
 from calsync.store.schema import trash as trash_table
 from calsync.store.statement import Prepared, each_id
-from calsync.store.verify import OF_COLLECTIONS, OF_ITEMS, Kind, Problem, belongs, has_collection, is_xml
+from calsync.store.verify import OF_COLLECTIONS, OF_ITEMS, Kind, Problem, belongs, has_collection
+from calsync.webdav.parse_tree import is_element
 from calsync.webdav.urls import encode_segment
 
 if TYPE_CHECKING:
@@ -378,7 +379,7 @@ def _property(work: _Work, problem: Problem) -> Mended:
         if found is None or (problem.item and held is None):
             return Mended(problem, "left: it is in the trash, and can be removed there; or gone meanwhile", False)
         there = rows.properties(tx, found, [held.id]).get(held.id, {}) if held is not None else found.properties
-        if name in there and not is_xml(there[name]) and not work.dry_run:
+        if name in there and not is_element(there[name]) and not work.dry_run:
             if held is not None:
                 items.set_properties(tx, found, held, {name: None})
             else:

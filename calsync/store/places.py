@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, exists, insert, select, u
 from sqlalchemy import delete as delete_from
 
 from calsync.store.errors import Absent, Exists
-from calsync.store.principals import Principal
+from calsync.store.principals import Principal, read_properties
 from calsync.store.schema import collection, item, mount, principal, tombstone
 from calsync.store.statement import Prepared, each
 
@@ -159,7 +159,7 @@ def _collection(tx: Transaction, row: tuple[Any, ...]) -> Collection:
         url,
         kind,
         tuple(components.split(",")) if components else (),
-        json.loads(properties),
+        read_properties(properties),
         *rest,
     )
     if tx.writes:

@@ -229,6 +229,10 @@ class Database:
         except sqlite3.Error as error:
             raise sqlite.failure(error, target) from error
 
+    def wipe(self) -> bool:
+        """PostgreSQL's own: dead rows until it vacuums, its log and archives for as long as they are kept."""
+        return True
+
     def problems(self) -> list[str]:
         """Indexes that a failed rebuild left invalid; PostgreSQL checks its pages itself where checksums are on."""
         with self.snapshot() as connection:

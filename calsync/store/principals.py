@@ -131,7 +131,7 @@ _DELETE_MOUNTS: Final = Prepared(
 
 def _principal(row: tuple[Any, ...]) -> Principal:
     id_, name, kind, seq, epoch, horizon, properties, created, modified = row
-    return Principal(id_, name, kind, seq, epoch, horizon, json.loads(properties), created, modified)
+    return Principal(id_, name, kind, seq, epoch, horizon, read_properties(properties), created, modified)
 
 
 def find(tx: Transaction, name: str) -> Principal | None:
@@ -215,6 +215,15 @@ def set_properties(tx: Transaction, principal: Principal, changes: Mapping[str, 
     found = get(tx, now.id)
     assert found is not None
     return found
+
+
+def read_properties(stored: str) -> dict[str, str]:
+    """The properties of a principal or a collection; none where the row is damaged, `calsync verify` names it."""
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def merged(properties: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:

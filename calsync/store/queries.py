@@ -244,7 +244,6 @@ _BY_OPERATOR: Final = {
         func.substr(_VALUE, cast(func.length(_VALUE) - func.length(_TEXT) + 1, Integer)) == _TEXT,
     ),
 }
-_DEFINED: Final = _cards()
 
 # Greater than any character of a text.
 _LAST: Final = chr(0x10FFFF)
@@ -266,8 +265,3 @@ def cards(tx: Transaction, collection: Collection, name: str, operator: str, tex
         beyond=key + _LAST,
     )
     return {id_ for (id_,) in rows}
-
-
-def cards_having(tx: Transaction, collection: Collection, name: str) -> set[int]:
-    """The ids of the cards that have the property at all."""
-    return {id_ for (id_,) in tx.all(_DEFINED, owner=collection.owner, collection=collection.id, name=name)}

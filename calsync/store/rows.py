@@ -152,6 +152,9 @@ _PROPERTIES: Final = Prepared(
     .order_by(dead_property.c.item, dead_property.c.name)
 )
 
+#: Items whose octets are read at once where all of a collection are.
+_PAGE_OF_BODIES: Final = 200
+
 
 def get(tx: Transaction, collection: Collection, href: str) -> Item | None:
     """The item with this name."""
@@ -257,6 +260,20 @@ def checked(item: Item | ItemRow, octets: bytes | None) -> bytes:
 def is_whole(octets: object, etag: str) -> bool:
     """Whether these are the octets of this checksum. SQLite gives back text where a damaged row says that it is."""
     return isinstance(octets, bytes) and sha256(octets).hexdigest() == etag
+
+
+def damaged(tx: Transaction, collection: Collection) -> list[ItemRow]:
+    """The items whose octets are not those that were put. All of them are read, page by page."""
+    found: list[ItemRow] = []
+    after = 0
+    while read := page(tx, collection, after, _PAGE_OF_BODIES):
+        octets = page_bodies(tx, collection, [row.id for row in read])
+        for row in read:
+            if not is_whole(octets.get(row.id), row.etag):
+                counters.add(families.DAMAGE)
+                found.append(row)
+        after = read[-1].id
+    return found
 
 
 def _checked_or_error(item: Item, octets: bytes | None) -> bytes | Damaged:

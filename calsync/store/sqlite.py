@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,11 @@ _READER_CACHE: Final = 2048  # KiB each
 _WRITER_CACHE: Final = 8192
 _CHECKPOINT_PAGES: Final = 1000  # of 4 KiB
 _LARGEST_IDLE_WAL: Final = 64 << 20
+#: Seconds for which readers may keep the log from being emptied; milliseconds that a try of it keeps other writers
+#: waiting, and seconds between two.
+_EMPTYING: Final = 10.0
+_BRIEFLY: Final = 200
+_PAUSE: Final = 0.2
 
 #: Connections that came over a fork: neither usable nor to be closed in the child (sqlite.org/howtocorrupt.html).
 _forsaken: Final[list[sqlite3.Connection]] = []
@@ -88,6 +94,8 @@ def connect(path: Path, *, reader: bool = False, mode: str = "mode=rw") -> sqlit
         else:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_IDLE_WAL}")
+            # As Debian compiles it: what is deleted is overwritten.
+            connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
         connection.close()
         raise
@@ -241,6 +249,28 @@ class Database:
             copy(self.path, target)
         except sqlite3.Error as error:
             raise self.failure(error) from error
+
+    def wipe(self) -> bool:
+        """Empty the log, in which rows stand that have long been deleted from the file.
+
+        A reader's snapshot may need it; so it is tried for a while, and others write between the tries.
+        """
+        end = time.monotonic() + _EMPTYING
+        while not self._emptied():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+        return True
+
+    def _emptied(self) -> bool:
+        with self._alone():
+            try:
+                with contextlib.closing(connect(self.path)) as connection:
+                    connection.execute(f"PRAGMA busy_timeout = {_BRIEFLY}")
+                    (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                    return not busy
+            except sqlite3.Error as error:
+                raise self.failure(error) from error
 
     def problems(self) -> list[str]:
         """What SQLite's own check finds in the file; reads all of it."""

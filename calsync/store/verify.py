@@ -34,8 +34,7 @@ from calsync.store.schema import (
     trash,
 )
 from calsync.store.statement import Prepared, each_id
-from calsync.webdav.errors import DavError
-from calsync.webdav.parse_tree import xml as parsed
+from calsync.webdav.parse_tree import is_element
 
 if TYPE_CHECKING:
     from calsync.store.engine import Store
@@ -380,16 +379,8 @@ def _items(store: Store, known: _Place, deep: bool, progress: Progress) -> Itera
         after = page[-1].id
 
 
-def is_xml(element: object) -> bool:
-    """Whether a property, as it is stored, can be put into an answer: else no client can read that answer."""
-    try:
-        return isinstance(element, str) and parsed(element.encode(), limit=None) is not None
-    except (DavError, UnicodeError):
-        return False
-
-
 def _broken(properties: Mapping[str, object]) -> list[str]:
-    return [name for name, element in properties.items() if not is_xml(element)]
+    return [name for name, element in properties.items() if not is_element(element)]
 
 
 def _unreadable(stored: str) -> list[str]:

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
+    """What became of an item, in the words of the report."""
+
     TAKEN = "taken"
     WRITTEN = "written"
     UNCHANGED = "already there"
@@ -62,6 +64,7 @@ class Report:
         return ", ".join(parts) or "nothing found"
 
     def lines(self) -> Iterator[str]:
+        """What a person should read, a line each."""
         yield from self.notices
         for result in self.remarkable:
             yield result.line()

@@ -51,6 +51,8 @@ class SourceCollection:
 
 @dataclass(frozen=True, slots=True)
 class SourceUser:
+    """`properties`: of the home. `problems`: what could not be read in it. `notices`: for people."""
+
     name: str
     properties: Mapping[str, str] = field(default_factory=dict)
     collections: Sequence[SourceCollection] = ()

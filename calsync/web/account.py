@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from calsync import user_agents
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
-from calsync.accounts.passwords import MAX_LENGTH, BadPassword
+from calsync.accounts.passwords import MAX_LENGTH, SHORTEST, BadPassword
 from calsync.dav.request import Response
 from calsync.web import sign_in
 from calsync.web.texts import _
@@ -15,9 +15,6 @@ from calsync.webdav.errors import NotFound
 
 if TYPE_CHECKING:
     from calsync.web.visit import Visit
-
-#: NIST SP 800-63B-4 §3.1.1: long enough, no rules about kinds of characters.
-SHORTEST: Final = 10
 
 _MAIL: Final = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+").fullmatch
 

@@ -12,6 +12,8 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from calsync.accounts import turn
+from calsync.accounts.passwords import TooManyChecks
 from calsync.dav.request import Response
 from calsync.web import render, routes, sign_in
 from calsync.web.texts import _
@@ -32,8 +34,9 @@ def begin(visit: Visit) -> Response:
 
     provider = _provider(visit)
     try:
+        turn.take()
         url, kept = provider.begin(f"{visit.origin}{visit.url(_PLACE)}")
-    except ProviderDown:
+    except (ProviderDown, TooManyChecks):
         return _failed(visit, _("The sign-in service cannot be reached. Please try again later."), 503)
     kept = {**kept, "next": routes.local(visit.query("next"))}
     jar = visit.site.jar(visit.call)
@@ -51,11 +54,12 @@ def finish(visit: Visit) -> Response:
     if kept is None:
         return _failed(visit, _("This sign-in was not begun here, or long ago. Please begin again."), 403)
     try:
+        turn.take()
         claims = provider.finish(kept, dict(visit.asked))
         account = visit.site.admit(claims)
     except SignInFailed as error:
         return _failed(visit, str(error), 403)
-    except ProviderDown:
+    except (ProviderDown, TooManyChecks):
         return _failed(visit, _("The sign-in service cannot be reached. Please try again later."), 503)
     if account is None:
         return _failed(visit, _("There is no account here for you. Ask whoever runs this server."), 403)

@@ -10,7 +10,7 @@ class DavError(Exception):
 
     `status`: the HTTP status. `condition`: Clark name of the precondition element that goes into `D:error`
     (`conditions` lists them), or None. `detail`: XML inside that element, already escaped. `headers`: extra response
-    headers. `hint`: for the log, one line, never sent to a client for a 5xx.
+    headers. `hint`: for the log, one line, never sent to a client for a 5xx; `text`: what is sent then in its place.
     """
 
     status: int = 500
@@ -23,6 +23,7 @@ class DavError(Exception):
         detail: bytes = b"",
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
+        text: str = "",
     ) -> None:
         super().__init__(hint)
         if status is not None:
@@ -31,6 +32,7 @@ class DavError(Exception):
         self.detail = detail
         self.headers: dict[str, str] = dict(headers or {})
         self.hint = hint
+        self.text = text
 
 
 class BadRequest(DavError):

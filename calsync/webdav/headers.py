@@ -103,12 +103,17 @@ def destination(value: str, *, host: str, base: str = "") -> Destination:
     if not scheme and not raw.startswith("/"):
         raise BadRequest(f"Destination: {value!r} is neither a URI nor an absolute path")
     if scheme and _authority(scheme, authority) != _authority(scheme, host.lower()):
-        raise BadGateway(f"Destination is on another host: {authority!r}, this is {host!r}")
+        raise _elsewhere(f"the destination is on another host: {authority!r}, this is {host!r}")
     path, slash = urls.decode_path(raw)
     prefix, _ = urls.decode_path(base)
     if path[: len(prefix)] != prefix:
-        raise BadGateway(f"Destination is outside {base!r}: {raw!r}")
+        raise _elsewhere(f"the destination is outside {base!r}: {raw!r}")
     return Destination(path[len(prefix) :], slash)
+
+
+def _elsewhere(text: str) -> BadGateway:
+    """Nothing of ours went wrong, so its reason is told."""
+    return BadGateway(text, text=text)
 
 
 def _authority(scheme: str, authority: str) -> tuple[str, str]:

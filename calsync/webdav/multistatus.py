@@ -111,9 +111,9 @@ def prop(content: bytes) -> bytes:
     return document(D("prop"), content)
 
 
-def mkcol_response(*propstats: bytes, root: str = D("mkcol-response")) -> bytes:
-    """The answer to an extended MKCOL (RFC 5689 §5.2); MKCALENDAR's has the root `mkcalendar-response`."""
-    return document(root, b"".join(propstats))
+def mkcol_response(*propstats: bytes) -> bytes:
+    """The answer to an extended MKCOL (RFC 5689 §5.2)."""
+    return document(D("mkcol-response"), b"".join(propstats))
 
 
 # --- responses --------------------------------------------------------------------------------------------------------

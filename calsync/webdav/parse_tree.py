@@ -25,6 +25,10 @@ _DOCTYPE: Final = re.compile(rb"\s*+(?>(?:<\?(?>.*?\?>)|<!--(?>.*?-->))\s*+)*+<!
 _DECLARED: Final = re.compile(rb"""\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
 _TOO_DEEP: Final = etree.XPath("boolean(" + "/*" * (_DEEPEST + 1) + ")")
 
+#: Hashes of stored properties that are elements; about 100 octets each.
+_sound: Final[set[int]] = set()
+_MOST_SOUND: Final = 20_000
+
 _BOMS: Final = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BARE: Final = ((b"<\x00", "utf-16-le"), (b"\x00<", "utf-16-be"))
 _ENCODINGS: Final = {
@@ -119,9 +123,38 @@ def text_content(element: etree._Element) -> str:
 
 
 def text_of(fragment: bytes | str) -> str:
-    """The text of a property as it is stored: an element, with the known prefixes or self-contained."""
+    """The text of a property as it is stored: an element, with the known prefixes or self-contained. What has rotted
+    has none."""
     octets = fragment.encode() if isinstance(fragment, str) else fragment
-    return text_content(xml(document(f"{{{DAV}}}prop", octets), limit=None))
+    try:
+        return text_content(_wrapped(octets))
+    except BadRequest:
+        return ""
+
+
+def is_element(stored: object) -> bool:
+    """Whether a property, as it is stored, is one element: what is not would make the whole answer unreadable.
+
+    Asked for every property of every answer; what was found sound once is known by its hash from then on.
+    """
+    if not isinstance(stored, str):
+        return False
+    key = hash(stored)
+    if key in _sound:
+        return True
+    try:
+        sound = len(_wrapped(stored.encode())) == 1
+    except (DavError, UnicodeError):
+        return False
+    if sound:
+        if len(_sound) >= _MOST_SOUND:
+            _sound.clear()
+        _sound.add(key)
+    return sound
+
+
+def _wrapped(octets: bytes) -> etree._Element:
+    return xml(document(f"{{{DAV}}}prop", octets), limit=None)
 
 
 def child(element: etree._Element, name: str) -> etree._Element | None:

@@ -1,4 +1,4 @@
-"""Reading multistatus documents: for the tests, the doctor and migrations."""
+"""Reading multistatus documents: for the tests, the doctor and moving in."""
 
 from __future__ import annotations
 

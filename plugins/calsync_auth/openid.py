@@ -10,6 +10,7 @@ from typing import Final
 
 from radicale.config import Configuration
 
+from calsync.accounts import turn
 from calsync.accounts.accounts import Account, Accounts, BackendDown, Identity
 from calsync.accounts.credentials import Credentials, Verified
 from calsync.accounts.names import BadName
@@ -75,6 +76,7 @@ class OpenId:
         if known is not None and self._holds(known, now):
             return known.identity
         self._verified.forget(key)
+        turn.take()
         try:
             claims = self.provider.access(token, introspect=self.options.introspect)
         except BadToken as error:

@@ -77,7 +77,7 @@ def test_the_token_of_a_share_is_a_secret(sharing: Application) -> None:
     listed = asks(anna, "token/list", PathMapped="/anna/work/").text
     (entry,) = changes(sharing)
     shown = str(entry.detail["as"]).removesuffix("…")
-    found = re.search(re.escape(shown) + r"[^\s\"\\]+", listed)
+    found = re.search(rf"(?<=/){re.escape(shown)}[\w-]+", listed)  # it says which one, too
     assert found is not None and len(found[0]) > 20 and found[0] not in json.dumps(entry.detail)
     assert entry.detail["after"]["enabled"] is True
 

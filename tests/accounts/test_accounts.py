@@ -1,5 +1,4 @@
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,13 +11,6 @@ from calsync.accounts.passwords import DEFAULT
 from calsync.accounts.scopes import ALL, Scope
 from calsync.store import principals
 from calsync.store.engine import Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path}/calsync.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -168,7 +160,7 @@ def test_an_app_password_logs_in_however_it_is_typed(accounts: Accounts) -> None
 def test_an_app_password_is_not_kept_in_the_store(tmp_path: Path, store: Store, accounts: Accounts) -> None:
     secret, _ = accounts.add_token("anna", "phone")
     plain = secret.replace("-", "").encode()
-    for file in tmp_path.iterdir():
+    for file in (tmp_path / "store").iterdir():
         octets = file.read_bytes()
         assert plain[6:] not in octets and secret.encode() not in octets
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from calsync.accounts import audit, throttle
+from calsync.accounts import audit, throttle, tried
 from calsync.accounts.accounts import Accounts, Throttled
 from calsync.accounts.policy import Policy
 from calsync.store.engine import Store
@@ -21,13 +22,6 @@ from calsync.store.schema import throttle as table
 from calsync.store.statement import Prepared
 
 HOME, STRANGER = "192.0.2.7", "203.0.113.9"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path}/calsync.db")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -71,11 +65,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
 def fail(accounts: Accounts, login: str, address: str, times: int = 100) -> int:
     """How many of so many wrong passwords were looked at before the door closed."""
-    for tried in range(times):
+    for number in range(times):
         try:
-            assert accounts.authenticate(login, f"wrong {tried}", address=address) is None
+            assert accounts.authenticate(login, f"wrong {number}", address=address) is None
         except Throttled:
-            return tried
+            return number
     return times
 
 
@@ -140,6 +134,69 @@ def test_a_revoked_phone_closes_the_door_to_nobody(accounts: Accounts, store: St
     assert accounts.authenticate("anna", "secret", address=HOME)
 
 
+@pytest.mark.parametrize("login", ["anna", "nobody"])
+def test_the_same_wrong_password_counts_and_costs_once(accounts: Accounts, runs: list[str], login: str) -> None:
+    """A phone polls with the old password; who types the new one is let in."""
+    for _ in range(100):
+        assert accounts.authenticate(login, "old", address=STRANGER) is None
+    assert len(runs) == 1
+    assert accounts.authenticate("anna", "secret", address=STRANGER)
+
+
+def test_a_password_that_is_set_later_holds(accounts: Accounts, runs: list[str]) -> None:
+    accounts.set_password("anna", "something else")
+    accounts.create("cleo", None)
+    for login in ("anna", "cleo", "dora"):
+        assert accounts.authenticate(login, "secret is not", address=STRANGER) is None
+    runs.clear()
+    accounts.set_password("anna", "secret is not")
+    accounts.set_password("cleo", "secret is not")
+    accounts.create("dora", "secret is not")
+    for login in ("anna", "cleo", "dora"):
+        accounts.authenticate(login, "secret is not", address=STRANGER)
+    assert len(runs) == 3, "they are compared with the new hash"
+
+
+def test_a_password_tried_while_the_account_was_closed_holds_when_it_opens(accounts: Accounts, runs: list[str]) -> None:
+    accounts.set_disabled("anna", True)
+    assert accounts.authenticate("anna", "secret", address=STRANGER) is None
+    accounts.set_disabled("anna", False)
+    assert accounts.authenticate("anna", "secret", address=STRANGER)
+
+
+def test_workers_know_what_the_others_were_sent(
+    accounts: Accounts, store: Store, runs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = os.memfd_create("test")
+    os.write(memory, os.urandom(tried.KEY))
+    monkeypatch.setattr(tried, "_descriptor", None)
+    tried.share(memory)
+    workers = [Accounts(store) for _ in range(8)]
+    for worker in workers * 4:
+        assert worker.authenticate("anna", "old", address=STRANGER) is None
+    assert len(runs) == 1
+    for worker in workers:
+        worker.flush()
+    assert workers[0].authenticate("anna", "secret", address=STRANGER)
+    os.lseek(memory, 0, os.SEEK_SET)
+    kept = os.read(memory, tried.SIZE)
+    assert b"old" not in kept and hashlib.sha256(b"old").digest()[:8] not in kept
+    for worker in workers:
+        worker.flush()
+    os.close(memory)
+
+
+def test_a_flood_of_passwords_takes_no_more_memory_and_old_ones_are_guesses_again(
+    clock: Callable[[int], None],
+) -> None:
+    known = tried.Tried(100)
+    marks = [known.digest("pair", str(number)) for number in range(3 * tried.SIZE // 32)]
+    assert not any(known.note(mark, b"", int(time.time())) for mark in marks)
+    assert known.note(marks[-1], b"", int(time.time()))
+    clock(101)
+    assert not known.note(marks[-1], b"", int(time.time()))
+
+
 def test_every_process_counts(accounts: Accounts, store: Store, runs: list[str]) -> None:
     fail(accounts, "anna", STRANGER)
     accounts.throttle.flush()
@@ -150,12 +207,12 @@ def test_every_process_counts(accounts: Accounts, store: Store, runs: list[str])
 def test_waits_double_and_quiet_forgets(accounts: Accounts, runs: list[str], clock: Callable[[int], None]) -> None:
     fail(accounts, "anna", STRANGER)
     waits = []
-    for _ in range(4):
+    for number in range(4):
         with pytest.raises(Throttled) as caught:
-            accounts.authenticate("anna", "wrong", address=STRANGER)
+            accounts.authenticate("anna", f"another {number}", address=STRANGER)
         waits.append(caught.value.retry_after)
         clock(caught.value.retry_after)
-        assert accounts.authenticate("anna", "wrong", address=STRANGER) is None
+        assert accounts.authenticate("anna", f"another {number}", address=STRANGER) is None
         accounts.throttle.flush()
     assert [later / sooner for sooner, later in pairwise(waits)] == [2, 2, 2]
     clock(throttle.QUIET + 1)
@@ -198,8 +255,8 @@ def test_it_can_be_switched_off(store: Store, runs: list[str]) -> None:
 
 
 def test_the_sign_in_page_counts_too(accounts: Accounts, runs: list[str]) -> None:
-    for _ in range(throttle.FREE["pair"] + 1):
-        assert accounts.sign_in("anna", "wrong", address=STRANGER) is None
+    for number in range(throttle.FREE["pair"] + 1):
+        assert accounts.sign_in("anna", f"wrong {number}", address=STRANGER) is None
     with pytest.raises(Throttled):
         accounts.authenticate("anna", "secret", address=STRANGER)
 

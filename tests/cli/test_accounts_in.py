@@ -22,7 +22,7 @@ from calsync.accounts.accounts import Accounts
 from calsync.accounts.incoming import htpasswd
 from calsync.store.engine import Store
 from tests.server_process import FOREIGN, ROOT
-from tests.services.processes import READER, Service, slapd
+from tests.services.processes import READER, Service
 
 PASSWORD = "päss: wörd"
 
@@ -133,12 +133,6 @@ def test_radicales_configuration_says_where_its_users_are(place: Place, accounts
 def test_a_configuration_without_a_list_of_users_says_so(place: Place) -> None:
     config = place.write("config", "[auth]", "type = imap")
     assert "imap" in place.run("--config", config, status=2)["error"]
-
-
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with slapd(tmp_path_factory.mktemp("services") / "ldap") as service:
-        yield service
 
 
 def test_a_directory_tells_names_addresses_and_groups(place: Place, accounts: Accounts, directory: Service) -> None:

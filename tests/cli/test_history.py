@@ -16,7 +16,7 @@ from calsync.cli import moments, place
 from calsync.store import collections, history, items, principals
 from calsync.store.engine import Store
 from tests.cli.run import run
-from tests.store.objects import card, event
+from tests.store.objects import card, collection_of, event
 
 
 class Shell:
@@ -55,10 +55,7 @@ class Shell:
 
     def holds(self, path: str = "work") -> dict[str, str]:
         with self.store.read() as tx:
-            anna = principals.find(tx, "anna")
-            assert anna is not None
-            found = collections.find(tx, anna, path.split("/"))
-            assert found is not None
+            found = collection_of(tx, "anna", *path.split("/"))
             return {one.href: one.etag for one in history.members(tx, found)}
 
     def history(self, *words: str) -> tuple[int, str, str]:

@@ -95,6 +95,19 @@ def test_for_the_whole_machine(tmp_path: Path) -> None:
     assert "users: anna" in done.stdout
 
 
+def test_on_a_machine_that_does_not_know_localhost(tmp_path: Path) -> None:
+    done = apart(
+        tmp_path,
+        """
+        printf '' > /etc/hosts
+        echo 'hosts: files' > /etc/nsswitch.conf
+        if getent ahosts localhost; then exit 9; fi
+        calsync init --yes --address calendars.example.org --tls proxy --user anna
+        """,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 _RADICALE = """
 mkdir -p /etc/radicale /srv/stock/collection-root/anna/cal
 printf '%s' '{"tag": "VCALENDAR"}' > /srv/stock/collection-root/anna/cal/.Radicale.props

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from calsync.cli.main import main
@@ -20,3 +24,24 @@ def test_a_wrong_word_is_told_in_a_line(words: str, told: str, capsys: pytest.Ca
     with pytest.raises(SystemExit) as ended:
         main(words.split())
     assert (ended.value.code, capsys.readouterr().err) == (2, f"{told}\n")
+
+
+_PRESSED_TWICE = """
+import atexit, signal, sys
+from calsync.cli.main import main
+
+class Terminal:
+    def readline(self):
+        signal.raise_signal(signal.SIGINT)
+
+atexit.register(signal.raise_signal, signal.SIGINT)
+sys.stdin = Terminal()
+sys.argv = ["calsync", "user", "add", "anna", "--password-file", "-", "--store", sys.argv[1]]
+sys.exit(main())
+"""
+
+
+def test_ctrl_c_again_while_it_ends(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", _PRESSED_TWICE, f"sqlite:///{tmp_path}/calsync.db"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stderr) == (130, "")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from calsync.store import collections, items, principals, quarantine
 from calsync.store.engine import Store
 from calsync.store.quarantine import Refusal
 from tests.cli.run import run
-from tests.store.objects import event
+from tests.store.objects import collection_of, event
 
 GOOD = event("a").octets
 NO_UID = GOOD.replace(b"UID:a\r\n", b"")
@@ -18,17 +19,14 @@ HOPELESS = GOOD.replace(b"DTSTART:2026", b"DTSTART:no")
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'calsync.db'}"
-    store = Store.open(url)
-    with store.write() as tx:
+def url(url: str) -> str:
+    with closing(Store.open(url)) as store, store.write() as tx:
         anna = principals.create(tx, "anna")
         collections.create(tx, anna, 0, "work", "calendar")
         for href, octets in (("a.ics", NO_UID), ("b.ics", HOPELESS)):
             quarantine.keep(tx, anna.id, Refusal("work", href, "import", f"/old/{href}", "refused", octets), None)
         bob = principals.create(tx, "bob")
         quarantine.keep(tx, bob.id, Refusal("gone", "", "bulk", "POST", "refused", GOOD), None)
-    store.close()
     return url
 
 
@@ -40,10 +38,7 @@ def listed(url: str, capsys: pytest.CaptureFixture[str], *user: str) -> list[int
 def in_work(url: str) -> dict[str, bytes]:
     store = Store.open(url)
     with store.read() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        work = collections.find(tx, anna, ["work"])
-        assert work is not None
+        work = collection_of(tx, "anna", "work")
         rows = [items.get_by_id(tx, work, row.id) for row in items.page(tx, work, 0, 9)]
         found = {one.href: items.body(tx, one) for one in rows if one is not None}
     store.close()
@@ -95,10 +90,7 @@ def test_one_is_taken_as_it_is_to_where_it_is_told(url: str, capsys: pytest.Capt
 def test_what_somebody_has_put_there_since_is_not_overwritten(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     store = Store.open(url)
     with store.write() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        work = collections.find(tx, anna, ["work"])
-        assert work is not None
+        work = collection_of(tx, "anna", "work")
         items.put(tx, work, "a.ics", event("other"))
     store.close()
     assert run(command, "quarantine", "repair", "1", "--store", url) == 0

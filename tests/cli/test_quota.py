@@ -6,6 +6,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,11 @@ SIZE = len(EVENT.octets)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    url = f"sqlite:///{tmp_path / 'calsync.db'}"
-    store = Store.open(url)
-    with store.write() as tx:
+def url(url: str) -> str:
+    with closing(Store.open(url)) as store, store.write() as tx:
         anna = principals.create(tx, "anna")
         items.put(tx, collections.create(tx, anna, 0, "work", "calendar"), "a.ics", EVENT)
         principals.create(tx, "bert")
-    store.close()
     return url
 
 

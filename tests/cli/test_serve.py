@@ -98,6 +98,18 @@ def test_the_letter_names_a_command_that_finds_the_store(tmp_path: Path) -> None
         assert "hosts = 0.0.0.0:" in text
 
 
+def test_a_letter_is_not_written_over(tmp_path: Path) -> None:
+    """Two servers with stores of their own may have one folder in common."""
+    letters = [tmp_path / "data" / "calsync" / name for name in ("first-login.txt", "first-login-2.txt")]
+    for letter in letters:
+        with ServerProcess(tmp_path, store=f"sqlite:///{tmp_path}/{letter.stem}.db") as server:
+            assert str(letter) in server.log()
+            match = re.search(r"user +(\S+)\n +password +(\S+)", letter.read_text())
+            assert match is not None
+            assert requests.request("PROPFIND", server.url, auth=(match[1], match[2]), timeout=60).status_code == 207
+    assert letters[0].read_text() != letters[1].read_text()
+
+
 def test_a_storage_hook_is_spoken_of_once(tmp_path: Path) -> None:
     with ServerProcess(tmp_path, config_text="[storage]\nhook = git add -A\n") as server:
         spoken = [line for line in server.log().splitlines() if "] hook" in line]

@@ -10,7 +10,9 @@ import pytest
 
 from calsync.accounts.accounts import Accounts
 from calsync.cli import tokens
+from calsync.store import collections, principals
 from calsync.store.engine import Store
+from calsync.store.places import HOME
 from tests.cli.run import run
 
 
@@ -96,6 +98,21 @@ def test_what_it_opens(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     run(tokens, "token", "list", "anna", "--store", url)
     shown = capsys.readouterr().out
     assert "contacts  read-only\n" in shown and "/anna/work/ /bert/team/\n" in shown
+
+
+def test_a_scope_of_what_is_not_there_is_warned_of(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    store = Store.open(url)
+    with store.write() as tx:
+        anna = principals.find(tx, "anna")
+        assert anna is not None
+        collections.create(tx, anna, HOME, "work", "calendar", ["VEVENT"])
+    store.close()
+    assert run(tokens, "token", "add", "anna", "--label", "x", "--store", url, "--scope", "work") == 0
+    assert "warning" not in capsys.readouterr().err
+    assert run(tokens, "token", "add", "anna", "--label", "x", "--store", url, "--scope", "wrok", "/nobody/x/") == 0
+    out, told = capsys.readouterr()
+    assert out.strip() and told.count("warning") == 2
+    assert "there is no /anna/wrok/ yet, so nothing opens there; there are /anna/work/" in told
 
 
 @pytest.mark.parametrize("words", [("calendars", "work"), ("/anna/",), ("..",), ("/anna/../b/",)])

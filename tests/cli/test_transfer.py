@@ -15,11 +15,6 @@ from tests.cli.run import run
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'calsync.db'}"
-
-
-@pytest.fixture
 def file(tmp_path: Path) -> Path:
     file = tmp_path / "people.vcf"
     file.write_bytes(b"".join(one.octets for one in generator.contacts(5)))

@@ -15,11 +15,6 @@ from tests.cli.run import run
 from tests.server_process import CHEAP_PASSWORDS
 
 
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'calsync.db'}"
-
-
 def _add(url: str, *words: str, monkeypatch: pytest.MonkeyPatch, password: str = "corn horse\n") -> int:
     monkeypatch.setattr("sys.stdin", io.StringIO(password))
     return run(users, "user", "add", *words, "--password-file", "-", "--store", url)
@@ -36,6 +31,16 @@ def _holds(url: str, name: str, password: str) -> bool:
 def test_a_user_can_log_in(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert _add(url, "anna", monkeypatch=monkeypatch) == 0
     assert _holds(url, "Anna", "corn horse")
+
+
+def test_a_short_password_is_taken_and_warned_of(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _add(url, "anna", monkeypatch=monkeypatch) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert _add(url, "bert", monkeypatch=monkeypatch, password="x\n") == 0
+    assert "the password is short: 1 characters" in capsys.readouterr().err
+    assert _holds(url, "bert", "x")
 
 
 def test_a_generated_password_is_printed_alone(url: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,7 +111,7 @@ def test_a_mistyped_store_is_not_made(
     url: str, words: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(users, "user", *words, "--store", url) == 1
-    assert f"{tmp_path}/calsync.db: there is no store" in capsys.readouterr().err
+    assert f"{tmp_path}/store/calsync.db: there is no store" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

@@ -16,6 +16,7 @@ from calsync import config
 from calsync.accounts.accounts import Accounts
 from calsync.app import Application
 from calsync.webdav import reader
+from calsync.webdav.names import CALDAV, C
 from tests.postgresql import instead_of
 
 PASSWORD = "correct horse"
@@ -56,6 +57,15 @@ class Answer:
         status, element = self.prop(href, name)
         assert status == 200, (href, name, status)
         return "".join(element.itertext())
+
+
+def sync_collection(token: str = "", limit: int | None = None, props: str = "<getetag/>") -> str:
+    """The body of the report (RFC 6578 §6.1)."""
+    cut = f"<limit><nresults>{limit}</nresults></limit>" if limit else ""
+    return (
+        f'<sync-collection xmlns="DAV:"><sync-token>{token}</sync-token><sync-level>1</sync-level>{cut}'
+        f"<prop>{props}</prop></sync-collection>"
+    )
 
 
 @dataclass
@@ -113,14 +123,14 @@ class Client:
         body = f'<propfind xmlns="DAV:"><prop>{inside}</prop></propfind>'
         return self.request("PROPFIND", path, body, Depth=depth)
 
+    def set_property(self, path: str, name: str, text: str) -> int:
+        """PROPPATCH of one property of CalDAV's; its status."""
+        inside = f'<x:{name} xmlns:x="{CALDAV}">{text}</x:{name}>'
+        body = f'<propertyupdate xmlns="DAV:"><set><prop>{inside}</prop></set></propertyupdate>'
+        return self.request("PROPPATCH", path, body).prop(path, C(name))[0]
+
     def sync(self, path: str, token: str = "", limit: int | None = None, props: str = "<getetag/>") -> Answer:
-        """sync-collection."""
-        cut = f"<limit><nresults>{limit}</nresults></limit>" if limit else ""
-        body = (
-            f'<sync-collection xmlns="DAV:"><sync-token>{token}</sync-token><sync-level>1</sync-level>{cut}'
-            f"<prop>{props}</prop></sync-collection>"
-        )
-        return self.request("REPORT", path, body)
+        return self.request("REPORT", path, sync_collection(token, limit, props))
 
 
 def make_application(folder: Path, **options: Mapping[str, str]) -> Application:

@@ -28,26 +28,20 @@ END:VCALENDAR
 """
 
 
-def set_property(client: Client, path: str, name: str, text: str) -> int:
-    inside = f'<C:{name} xmlns:C="{C[1:-1]}">{text}</C:{name}>'
-    answer = client.proppatch(path, f'<propertyupdate xmlns="DAV:"><set><prop>{inside}</prop></set></propertyupdate>')
-    return answer.prop(path, C + name)[0]
-
-
 @pytest.mark.parametrize("kind", ["vevent-datetime", "vevent-date", "vtodo-datetime", "vtodo-date"])
 @pytest.mark.parametrize("path", ["/anna/", "/anna/calendar/"])
 def test_default_alarms(anna: Client, path: str, kind: str) -> None:
     name = f"default-alarm-{kind}"
-    assert set_property(anna, path, name, "no alarm") == 403
-    assert set_property(anna, path, name, event().decode()) == 403
+    assert anna.set_property(path, name, "no alarm") == 403
+    assert anna.set_property(path, name, event().decode()) == 403
     for text in (ALARM, ""):
-        assert set_property(anna, path, name, text) == 200
+        assert anna.set_property(path, name, text) == 200
         assert anna.props(path, C + name).value(path, C + name) == text
 
 
 def test_availability_of_a_home_is_part_of_its_busy_times(anna: Client) -> None:
-    assert set_property(anna, "/anna/", "calendar-availability", event().decode()) == 403
-    assert set_property(anna, "/anna/", "calendar-availability", AVAILABILITY) == 200
+    assert anna.set_property("/anna/", "calendar-availability", event().decode()) == 403
+    assert anna.set_property("/anna/", "calendar-availability", AVAILABILITY) == 200
     # Not advertised: clients would look for it on the inbox, which there is not.
     assert "calendar-availability" not in anna.options("/anna/").headers["DAV"]
     body = f'<C:free-busy-query xmlns:C="{C[1:-1]}"><C:time-range start="20260302T000000Z" end="20260303T000000Z"/></C:free-busy-query>'

@@ -57,7 +57,9 @@ def test_where_things_do_not_fit(anna: Client) -> None:
     assert b"supported-calendar-component" in anna.copy(A, Destination="/anna/tasks/a.ics").body
     assert anna.copy(A, Destination="/anna/none/a.ics").status == 409
     assert anna.copy(A, Destination="/bert/calendar/a.ics").status == 403
-    assert anna.copy(A, Destination="http://elsewhere.example/a.ics").status == 502
+    elsewhere = anna.copy(A, Destination="http://elsewhere.example/a.ics")
+    assert elsewhere.status == 502
+    assert "on another host: 'elsewhere.example'" in elsewhere.text
     assert anna.copy(A, Destination=A).status == 403
     assert anna.copy(A).status == 400
     assert anna.move("/anna/", Destination="/anna/x/").status == 403

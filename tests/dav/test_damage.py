@@ -10,7 +10,9 @@ import pytest
 
 from calsync.accounts.accounts import Accounts
 from calsync.app import Application
+from calsync.dav.damage import OCTETS, PROPERTY
 from calsync.store.errors import StoreError
+from calsync.store.verify import verify
 from tests.dav.conftest import PASSWORD, Answer, Client, card, event, make_application
 from tests.postgresql import everywhere
 from tests.raw import Raw
@@ -52,8 +54,8 @@ def test_it_is_an_error_and_not_missing(damaged: dict[str, str], anna: Client) -
     for method in ("GET", "HEAD"):
         assert [anna.request(method, f"{HOME}{name}.ics").status for name in "abc"] == [200, 500, 200]
     answer = anna.get(f"{HOME}b.ics")
-    assert answer.text.startswith("Internal Server Error (request ")
-    assert "store" not in answer.text
+    assert answer.text.startswith(f"Internal Server Error: {OCTETS} (request ")
+    assert damaged["b"].strip('"') not in answer.text
 
 
 def test_listing_and_sync_name_it_with_its_last_etag(damaged: dict[str, str], anna: Client) -> None:
@@ -62,8 +64,15 @@ def test_listing_and_sync_name_it_with_its_last_etag(damaged: dict[str, str], an
             assert answer.value(f"{HOME}{name}.ics", "{DAV:}getetag") == etag
 
 
+def named(answer: Answer, *hrefs: str) -> None:
+    """A 207 that consists of a 500 for each of these, with its reason."""
+    assert answer.statuses == dict.fromkeys(hrefs, 500)
+    assert answer.text.count(f"<D:responsedescription>{OCTETS}</D:responsedescription>") == len(hrefs)
+
+
 def whole_but_for_b(answer: Answer) -> None:
     assert answer.statuses.get(f"{HOME}b.ics", "left out") == 500
+    assert OCTETS in answer.text
     for name in "ac":
         assert f"SUMMARY:{name}" in answer.value(f"{HOME}{name}.ics", DATA)
 
@@ -105,11 +114,40 @@ def test_it_is_copied_nowhere_and_can_be_replaced_or_deleted(damaged: dict[str, 
     assert anna.get(HOME).status == 200
 
 
-def test_a_collection_with_it_is_moved_whole_or_not_at_all(damaged: dict[str, str], anna: Client) -> None:
-    answer = anna.move(HOME, Destination="/anna/moved/")
-    where = "/anna/moved/" if answer.status == 201 else HOME
-    assert answer.status in (201, 500)
-    assert set(anna.props(where, "{DAV:}getetag", depth="1").statuses) == {where, *(f"{where}{n}.ics" for n in "abc")}
+def etags_in(anna: Client, where: str) -> dict[str, str]:
+    answer = anna.props(where, "{DAV:}getetag", depth="1")
+    return {
+        name: answer.value(f"{where}{name}.ics", "{DAV:}getetag")
+        for name in "abc"
+        if f"{where}{name}.ics" in answer.statuses
+    }
+
+
+def test_a_collection_with_it_is_renamed_as_it_is(damaged: dict[str, str], anna: Client) -> None:
+    assert anna.move(HOME, Destination="/anna/moved/").status == 201
+    assert etags_in(anna, "/anna/moved/") == damaged
+    assert [anna.get(f"/anna/moved/{name}.ics").status for name in "abc"] == [200, 500, 200]
+    assert anna.get(HOME).status == 404
+
+
+@pytest.fixture
+def open_to_all(anna: Client, tmp_path: Path) -> Iterator[Client]:
+    """The same store, served to an asker who may write in every home."""
+    rights = tmp_path / "rights"
+    rights.write_text("[all]\nuser: .+\ncollection: .*\npermissions: RrWw\n")
+    assert anna.application.store is not None
+    Accounts(anna.application.store).create("boss", PASSWORD)
+    application = make_application(tmp_path / "data", rights={"type": "from_file", "file": str(rights)})
+    yield Client(application, "boss")
+    application.close()
+
+
+def test_a_collection_with_it_goes_to_no_other_home(damaged: dict[str, str], open_to_all: Client) -> None:
+    named(open_to_all.move(HOME, Destination="/boss/moved/"), f"{HOME}b.ics")
+    assert etags_in(open_to_all, HOME) == damaged
+    assert open_to_all.get("/boss/moved/").status == 404
+    named(open_to_all.request("COPY", HOME, Destination="/boss/copy/"), f"{HOME}b.ics")
+    assert etags_in(open_to_all, "/boss/copy/") == {name: damaged[name] for name in "ac"}
 
 
 BOOK = "/anna/contacts/"
@@ -190,13 +228,22 @@ def test_a_series_that_has_rotted_keeps_its_place(tmp_path: Path, anna: Client) 
         assert answer.statuses == {f"{HOME}s.ics": 500}
 
 
-def test_a_copy_of_its_collection_is_whole_or_not_at_all(damaged: dict[str, str], anna: Client) -> None:
-    answer = anna.request("COPY", HOME, Destination="/anna/copy/")
-    assert answer.status in (201, 500)
-    if answer.status == 201:
-        assert [anna.get(f"/anna/copy/{name}.ics").status for name in "abc"] == [200, 500, 200]
-    else:
-        assert anna.get("/anna/copy/").status == 404
+def test_a_copy_of_its_collection_names_it_and_has_the_others(damaged: dict[str, str], anna: Client) -> None:
+    for _ in range(2):  # the second time in place of the first
+        named(anna.request("COPY", HOME, Destination="/anna/copy/"), f"{HOME}b.ics")
+        assert etags_in(anna, "/anna/copy/") == {name: damaged[name] for name in "ac"}
+        assert anna.get("/anna/copy/").text.count("BEGIN:VEVENT") == 2
+    assert anna.request("COPY", HOME, Destination="/anna/bare/", Depth="0").status == 201
+    assert anna.application.store is not None
+    # Only where it was is anything wrong: no count, no row that the copies would have without their item.
+    assert {one.path for one in verify(anna.application.store)} == {"anna/calendar/b.ics"}
+
+
+def test_a_copy_names_it_in_all_collections_below(damaged: dict[str, str], open_to_all: Client) -> None:
+    assert open_to_all.mkcol("/anna/all/").status == 201
+    assert open_to_all.move(HOME, Destination="/anna/all/w%C3%B6rk/").status == 201
+    named(open_to_all.request("COPY", "/anna/all/", Destination="/anna/again/"), "/anna/all/w%C3%B6rk/b.ics")
+    assert etags_in(open_to_all, "/anna/again/w%C3%B6rk/") == {name: damaged[name] for name in "ac"}
 
 
 def test_deriving_everything_anew_changes_nothing_of_that(damaged: dict[str, str], anna: Client) -> None:
@@ -211,6 +258,74 @@ def test_deriving_everything_anew_changes_nothing_of_that(damaged: dict[str, str
     assert [path for path, _ in told.problems] == ["anna/calendar/b.ics"]
     test_reports_give_the_others(damaged, anna)
     test_listing_and_sync_name_it_with_its_last_etag(damaged, anna)
+
+
+# --- properties -------------------------------------------------------------------------------------------------------
+
+#: Names of properties as they are asked for, and one that nobody has set.
+ASKED = ("{DAV:}displayname", "{urn:x}color", "{urn:x}order", "{DAV:}resourcetype", "{urn:x}none")
+NAMES = "<displayname>Fine</displayname><color xmlns='urn:x'>blue</color><order xmlns='urn:x'>7</order>"
+
+
+def propstats(answer: Answer, href: str) -> dict[str, int]:
+    return {name: answer.prop(href, name)[0] for name in ASKED}
+
+
+@pytest.mark.parametrize("rotten", ["</", "<?xml version='1.0'?><", "&<", "<a/><"])
+def test_a_property_that_is_no_xml_is_an_error_alone(anna: Client, rotten: str) -> None:
+    member = f"{HOME}a.ics"
+    assert anna.put(member, event("uid-a")).status == 201
+    change = f"<propertyupdate xmlns='DAV:'><set><prop>{NAMES}</prop></set></propertyupdate>"
+    assert [anna.proppatch(where, change).status for where in (HOME, member)] == [207, 207]
+    quoted = rotten.replace("'", "''")
+    raw = Raw.of(anna.application.store)
+    assert raw.run(f"UPDATE collection SET properties = replace(properties, '<color', '{quoted}color')")
+    assert raw.run(f"UPDATE dead_property SET xml = replace(xml, '<color', '{quoted}color')")
+    home = anna.props("/anna/", *ASKED, depth="infinity")
+    for answer, href in (
+        (home, HOME),
+        (home, member),
+        (anna.props(HOME, *ASKED), HOME),
+        (anna.props(member, *ASKED), member),
+        (
+            anna.sync(
+                HOME,
+                props="<displayname/><resourcetype/><color xmlns='urn:x'/><order xmlns='urn:x'/><none xmlns='urn:x'/>",
+            ),
+            member,
+        ),
+    ):
+        assert propstats(answer, href) == dict(zip(ASKED, (200, 500, 200, 200, 404), strict=True)), href
+        assert f"<D:responsedescription>{PROPERTY}</D:responsedescription>" in answer.text
+    everything = anna.propfind("/anna/", "<propfind xmlns='DAV:'><allprop/></propfind>", Depth="infinity")
+    names = anna.propfind("/anna/", "<propfind xmlns='DAV:'><propname/></propfind>", Depth="infinity")
+    for href in (HOME, member):
+        assert (everything.prop(href, ASKED[1])[0], everything.prop(href, ASKED[2])[0]) == (500, 200)
+        assert names.prop(href, ASKED[1])[0] == 200
+    # What is set anew is whole, and what is beside it was never lost.
+    assert [anna.proppatch(where, change).status for where in (HOME, member)] == [207, 207]
+    assert propstats(anna.props(HOME, *ASKED), HOME)[ASKED[1]] == 200
+
+
+def test_a_name_that_is_no_xml_hides_no_event(anna: Client) -> None:
+    assert anna.put(f"{HOME}a.ics", event("uid-a", "SUMMARY:here")).status == 201
+    zone = f"<propertyupdate {SPACES}><set><prop><C:calendar-description>D</C:calendar-description></prop></set></propertyupdate>"
+    assert anna.proppatch(HOME, zone).status == 207
+    assert Raw.of(anna.application.store).run("UPDATE collection SET properties = replace(properties, '<', '</')")
+    assert "SUMMARY:here" in anna.get(HOME).text
+    answer = anna.request(
+        "REPORT", HOME, calendar_report("calendar-query", "<prop><C:calendar-data/></prop>", RANGE), Depth="1"
+    )
+    assert answer.status == 207
+    assert anna.props(HOME, "{DAV:}displayname", "{DAV:}owner").prop(HOME, "{DAV:}owner")[0] == 200
+
+
+def test_properties_that_cannot_be_read_at_all_hide_no_other(anna: Client) -> None:
+    anna.mkcalendar("/anna/other/")
+    assert Raw.of(anna.application.store).run("UPDATE collection SET properties = '{' WHERE kind = 'addressbook'")
+    answer = anna.props("/anna/", "{DAV:}displayname", "{DAV:}resourcetype", depth="1")
+    assert answer.prop(BOOK, "{DAV:}resourcetype")[0] == 200
+    assert answer.prop(HOME, "{DAV:}displayname")[0] == 200
 
 
 # --- the file itself --------------------------------------------------------------------------------------------------

@@ -33,8 +33,9 @@ def loud(application: Application) -> Iterator[list[str]]:
 
 
 def test_too_many_failures_are_answered_429(application: Application) -> None:
-    wrong, right = Client(application, "anna", "wrong", STRANGER), Client(application, "anna", headers=STRANGER)
-    statuses = [wrong.propfind("/anna/").status for _ in range(throttle.FREE["pair"] + 3)]
+    right = Client(application, "anna", headers=STRANGER)
+    guesses = [Client(application, "anna", f"wrong {number}", STRANGER) for number in range(throttle.FREE["pair"] + 3)]
+    statuses = [guess.propfind("/anna/").status for guess in guesses]
     assert statuses == [401] * (throttle.FREE["pair"] + 1) + [429] * 2
     answer = right.propfind("/anna/")
     assert answer.status == 429 and 0 < int(answer.headers["Retry-After"]) <= throttle.LONGEST["pair"]
@@ -42,11 +43,17 @@ def test_too_many_failures_are_answered_429(application: Application) -> None:
     assert Client(application, "anna", headers={"X-Forwarded-For": "192.0.2.7"}).propfind("/anna/").status == 207
 
 
+def test_a_phone_with_the_old_password_closes_the_door_to_nobody(application: Application) -> None:
+    phone = Client(application, "anna", "the old one", STRANGER)
+    assert [phone.propfind("/anna/").status for _ in range(12)] == [401] * 12
+    assert Client(application, "anna", headers=STRANGER).propfind("/anna/").status == 207
+
+
 def test_the_address_is_the_one_that_the_proxy_saw(application: Application) -> None:
     """What stands before it, the client may have written."""
     for number in range(throttle.FREE["pair"] + 1):
         spoofed = {"X-Forwarded-For": f"192.0.2.{number}, 203.0.113.9"}
-        assert Client(application, "anna", "wrong", spoofed).propfind("/anna/").status == 401
+        assert Client(application, "anna", f"wrong {number}", spoofed).propfind("/anna/").status == 401
     assert Client(application, "anna", "wrong", STRANGER).propfind("/anna/").status == 429
 
 
@@ -65,7 +72,7 @@ def test_a_realm_with_quotes_is_one_string(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", ["203.0.113.9:{}", "[2001:db8::1]:{}"])
 def test_a_port_makes_no_other_address(application: Application, shape: str) -> None:
     clients = [
-        Client(application, "anna", "wrong", {"X-Forwarded-For": shape.format(50000 + number)})
+        Client(application, "anna", f"wrong {number}", {"X-Forwarded-For": shape.format(50000 + number)})
         for number in range(throttle.FREE["pair"] + 2)
     ]
     assert [client.propfind("/anna/").status for client in clients][-1] == 429

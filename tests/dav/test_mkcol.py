@@ -43,6 +43,17 @@ def test_a_property_that_cannot_be_set_makes_nothing(anna: Client) -> None:
     assert anna.props("/anna/x/", "{DAV:}resourcetype").status == 404
 
 
+def test_a_calendar_that_is_not_made_says_why_of_each_property(anna: Client) -> None:
+    """RFC 4791 §5.3.1.1: a 207, whose document is that of any 207 (RFC 4918 §13)."""
+    body = (
+        '<C:mkcalendar xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"><set><prop>{}</prop></set></C:mkcalendar>'
+    )
+    answer = anna.mkcalendar("/anna/x/", body.format("<getetag>1</getetag><displayname>X</displayname>"))
+    assert set(answer.statuses) == {"/anna/x/"}
+    assert [answer.prop("/anna/x/", f"{{DAV:}}{name}")[0] for name in ("getetag", "displayname")] == [403, 424]
+    assert anna.props("/anna/x/", "{DAV:}resourcetype").status == 404
+
+
 def test_unknown_bodies_and_types(anna: Client) -> None:
     assert anna.mkcol("/anna/x/", b"hello", Content_Type="text/plain").status == 415
     assert (

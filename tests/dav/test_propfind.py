@@ -142,19 +142,35 @@ def test_bad_bodies_are_400(anna: Client) -> None:
 
 def test_a_large_listing_comes_in_chunks(anna: Client) -> None:
     from calsync.ical.facts import calendar_object
-    from calsync.store import collections, items, principals
+    from calsync.store import items
+    from tests.store.objects import collection_of
 
     store = anna.application.store
     assert store is not None
     anna.props("/anna/", "{DAV:}resourcetype")
     with store.write() as tx:
-        principal = principals.find(tx, "anna")
-        assert principal is not None
-        calendar = collections.find(tx, principal, ["calendar"])
-        assert calendar is not None
+        calendar = collection_of(tx, "anna", "calendar")
         items.put_many(
             tx, calendar, [(f"{n}.ics", calendar_object(event(f"u{n}"), window=store.window)) for n in range(1200)]
         )
     answer = anna.props("/anna/calendar/", "{DAV:}getetag", depth="1")
     assert len(answer.multistatus.responses) == 1201
     assert answer.chunks > 3
+
+
+def test_what_is_not_there_is_named_as_it_was_asked_for(anna: Client) -> None:
+    report = (
+        '<sync-collection xmlns="DAV:"><sync-token/><sync-level>1</sync-level><prop><getetag/></prop></sync-collection>'
+    )
+    change = '<propertyupdate xmlns="DAV:"><set><prop><x xmlns="urn:x"/></prop></set></propertyupdate>'
+    for where in ("/anna/none/", "/anna/none", "/anna/calendar/n%C3%B6ne.ics"):
+        for method, body in (
+            ("GET", ""),
+            ("PROPFIND", ""),
+            ("REPORT", report),
+            ("PROPPATCH", change),
+            ("DELETE", ""),
+            ("COPY", ""),
+        ):
+            answer = anna.request(method, where, body, Destination="/anna/other/")
+            assert (answer.status, answer.text) == (404, f"Not Found: nothing at {where}\n"), method

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.dav.conftest import Client, event
 
 COLOR = "{http://apple.com/ns/ical/}calendar-color"
+NAME = "{DAV:}displayname"
 
 
 def patch(client: Client, path: str, inside: str):  # type: ignore[no-untyped-def]
@@ -90,3 +91,18 @@ def test_a_change_of_properties_changes_the_ctag(anna: Client) -> None:
     before = anna.props("/anna/calendar/", name).value("/anna/calendar/", name)
     patch(anna, "/anna/calendar/", "<set><prop><displayname>B</displayname></prop></set>")
     assert anna.props("/anna/calendar/", name).value("/anna/calendar/", name) != before
+
+
+def test_a_name_that_an_event_is_given_is_kept(anna: Client) -> None:
+    """What is live on calendars alone is dead on an event: found by whatever asks for it, alone or beside others."""
+    member = "/anna/calendar/a.ics"
+    anna.put(member, event("u"))
+    assert patch(anna, member, "<set><prop><displayname>Mine</displayname></prop></set>").prop(member, NAME)[0] == 200
+    for names in ([NAME], [NAME, "{DAV:}getetag"], [NAME, "{urn:x}none"]):
+        for where, depth in ((member, "0"), ("/anna/calendar/", "1")):
+            assert anna.props(where, *names, depth=depth).value(member, NAME) == "Mine"
+    everything = anna.propfind("/anna/calendar/", "<propfind xmlns='DAV:'><allprop/></propfind>", Depth="1")
+    assert everything.value(member, NAME) == "Mine"
+    protected = "{http://calendarserver.org/ns/}getctag"
+    answer = patch(anna, member, '<set><prop><getctag xmlns="http://calendarserver.org/ns/">1</getctag></prop></set>')
+    assert answer.prop(member, protected)[0] == 403

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 from lxml import etree
 
-from calsync.accounts.accounts import Accounts
 from calsync.app import Application
 from calsync.store import principals, quarantine, quota
 from calsync.store.quota import Amounts, Own
-from tests.dav.conftest import PASSWORD, Answer, Client, event, make_application
+from tests.dav.conftest import Answer, Client, event
+from tests.dav.machine import DavMachine
 from tests.postgresql import everywhere
 
 CALENDAR = "/anna/calendar/"
@@ -195,22 +193,14 @@ places = st.sampled_from(("/anna/calendar/", "/anna/two/"))
 lengths = st.integers(0, 60)
 
 
-class Bounded(RuleBasedStateMachine):
+class Bounded(DavMachine):
     """Whatever is done: what counts is what is there, and it is over the bound only where the bound was lowered."""
+
+    users = ("anna", "bert")
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.application = make_application(self.folder)
-        assert self.application.store is not None
-        Accounts(self.application.store).create("anna", PASSWORD)
-        Accounts(self.application.store).create("bert", PASSWORD)
-        self.anna = Client(self.application)
         self.ceiling = Amounts()
-
-    def teardown(self) -> None:
-        self.application.close()
-        shutil.rmtree(self.folder)
 
     @initialize()
     def begin(self) -> None:

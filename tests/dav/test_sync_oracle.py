@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
-from calsync.accounts.accounts import Accounts
-from tests.dav.conftest import PASSWORD, Answer, Client, event, make_application
+from tests.dav.conftest import Answer, event
+from tests.dav.machine import DavMachine
 
 CALENDARS = ("/anna/one/", "/anna/two/")
 HOME = "/anna/"
@@ -53,23 +50,13 @@ class Mirror:
         return more
 
 
-class Phones(RuleBasedStateMachine):
+class Phones(DavMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp())
-        self.application = make_application(self.folder)
-        assert self.application.store is not None
-        # argon2 is dear: the password is checked once, then remembered.
-        Accounts(self.application.store).create("anna", PASSWORD)
-        self.anna = Client(self.application)
         self.mirrors = {path: [Mirror(), Mirror(), Mirror()] for path in (*CALENDARS, HOME)}
         self.contents: dict[str, bytes] = {}
         self.states: dict[tuple[str, str], dict[str, str]] = {}
         self.number = 0
-
-    def teardown(self) -> None:
-        self.application.close()
-        shutil.rmtree(self.folder)
 
     @initialize()
     def begin(self) -> None:

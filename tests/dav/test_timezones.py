@@ -149,22 +149,16 @@ def test_own_time_zones_stay(anna: Client) -> None:
     assert anna.get(PATH, **{"CalDAV-Timezones": "F"}).body == own
 
 
-def set_property(client: Client, path: str, name: str, text: str) -> int | None:
-    inside = f'<C:{name} xmlns:C="{C[1:-1]}">{text}</C:{name}>'
-    answer = client.proppatch(path, f'<propertyupdate xmlns="DAV:"><set><prop>{inside}</prop></set></propertyupdate>')
-    return answer.prop(path, C + name)[0]
-
-
 def test_the_zone_of_a_calendar_by_name_and_by_rules(anna: Client) -> None:
     """RFC 7809 §5.2: whichever is set, the other says the same."""
     home, by_id, by_rules = "/anna/calendar/", f"{C}calendar-timezone-id", f"{C}calendar-timezone"
-    assert set_property(anna, home, "calendar-timezone-id", "Middle/Earth") == 403
-    assert set_property(anna, home, "calendar-timezone-id", "Asia/Tokyo") == 200
+    assert anna.set_property(home, "calendar-timezone-id", "Middle/Earth") == 403
+    assert anna.set_property(home, "calendar-timezone-id", "Asia/Tokyo") == 200
     told = anna.props(home, by_id, by_rules)
     assert told.value(home, by_id) == "Asia/Tokyo"
     assert "TZID:Asia/Tokyo" in told.value(home, by_rules)
     berlin = anna.get(f"{SERVICE}/zones/Europe%2FBerlin").text
-    assert set_property(anna, home, "calendar-timezone", berlin) == 200
+    assert anna.set_property(home, "calendar-timezone", berlin) == 200
     assert anna.props(home, by_id).value(home, by_id) == "Europe/Berlin"
 
 
@@ -177,7 +171,7 @@ def test_the_named_zone_decides_about_all_day_events(anna: Client) -> None:
         "</C:comp-filter></C:filter></C:calendar-query>"
     )
     assert len(anna.report("/anna/calendar/", query, Depth="1").multistatus.responses) == 1
-    set_property(anna, "/anna/calendar/", "calendar-timezone-id", "Asia/Tokyo")
+    anna.set_property("/anna/calendar/", "calendar-timezone-id", "Asia/Tokyo")
     assert len(anna.report("/anna/calendar/", query, Depth="1").multistatus.responses) == 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import http.client
-import http.server
 import ssl
 import subprocess
 import threading
@@ -13,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from tests import http_servers
 
 
 @dataclass
@@ -61,8 +62,7 @@ class Proxy:
     def __enter__(self) -> Self:
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+        class Handler(http_servers.Handler):
             timeout = 60
             wbufsize = 1 << 16  # head and body in one packet, or each waits for an acknowledgement
 
@@ -76,15 +76,7 @@ class Proxy:
                     return
                 proxy._pass(self)
 
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, request: Any, client_address: Any) -> None:
-                pass  # handshakes that are meant to fail
-
+        class Server(http_servers.Server):
             def get_request(self) -> Any:
                 plain, address = super().get_request()
                 if proxy.tls is None:
@@ -111,7 +103,7 @@ class Proxy:
         scheme = "https" if self.tls is not None else "http"
         return f"{scheme}://localhost:{self.port}{self.prefix}/"
 
-    def _pass(self, handler: http.server.BaseHTTPRequestHandler) -> None:
+    def _pass(self, handler: http_servers.Handler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         passed = Passed(handler.command, handler.path, list(handler.headers.items()), body)
         self.requests.append(f"{passed.method} {passed.path}")

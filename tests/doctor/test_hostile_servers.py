@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import socket
-import threading
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -17,39 +15,20 @@ from calsync.doctor.outside.http_client import HttpClient
 from calsync.doctor.outside.reply import Unreachable
 from tests.doctor.conftest import PASSWORD, doctor
 from tests.doctor.proxy import Passed, Proxy, certificate, context
+from tests.dripping import DRIPPED, dripping
 from tests.remote.nameserver import NameServer
 from tests.server_process import ServerProcess
-from tests.test_outbound import DRIPPED
 
 
 @pytest.mark.parametrize("what", DRIPPED)
 def test_who_sends_a_little_all_the_time_is_given_up(what: str) -> None:
-    begin, again = DRIPPED[what]
-    over = threading.Event()
-
-    def drip() -> None:
-        taken, _ = listening.accept()
-        with taken, suppress(OSError):
-            taken.recv(65536)
-            taken.sendall(begin)
-            while not over.wait(0.01):
-                taken.sendall(again)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=drip)
-        thread.start()
-        client = HttpClient(seconds=0.05)
+    with dripping(what, 0.01) as url, closing(HttpClient(seconds=0.05)) as client:
         try:
-            reply = client.ask("GET", f"http://127.0.0.1:{listening.getsockname()[1]}/")
+            reply = client.ask("GET", url)
         except Unreachable:
             pass
         else:
             assert not reply.whole or not reply.body
-        finally:
-            client.close()
-            over.set()
-            socket.create_connection(listening.getsockname()).close()  # it may not have come to a connection
-            thread.join()
 
 
 def test_a_little_that_unpacks_into_very_much_is_not_unpacked(calsync: ServerProcess) -> None:

@@ -127,6 +127,8 @@ def test_roots_own_home_is_nothing_that_the_servers_user_has_to_read(
 
 def test_there_may_be_no_store_yet(look: Look, folder: Path) -> None:
     (folder / "data" / "calsync.db").unlink()
+    assert look()["lost-store"].level is Level.PROBLEM
+    (folder / "data" / "calsync.db-lock").unlink()
     found = look()
     assert found["no-store"].level is Level.NOTE
     assert not (folder / "data" / "calsync.db").exists()
@@ -172,6 +174,16 @@ def test_the_age_of_backups(look: Look, store: Store, folder: Path) -> None:
     old = str(made.manifest.made - 10 * 86400)
     manifest.write_text(manifest.read_text().replace(str(made.manifest.made), old))
     assert "10 days" in look(text)["backup-old"].got
+
+
+def test_logins_apart_may_be_in_no_journal(look: Look, store: Store, folder: Path) -> None:
+    text = f"[history]\njournal = {folder}/journal\n[auth]\ncalsync_url = sqlite:///{folder}/logins.db\n"
+    with closing(Store.open(f"sqlite:///{folder}/logins.db")) as logins:
+        assert "logins-journal" not in look(text), "nothing is in one"
+        journal.keep(store, folder / "journal")
+        assert look(text)["logins-journal"].level is Level.NOTE
+        journal.keep(logins, folder / "other-journal")
+        assert "logins-journal" not in look(text)
 
 
 def test_a_journal_that_is_gone_and_one_on_the_same_disk(look: Look, store: Store, folder: Path) -> None:

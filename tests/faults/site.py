@@ -4,34 +4,17 @@ from __future__ import annotations
 
 import http.client
 from base64 import b64encode
-from collections.abc import Mapping
-from dataclasses import dataclass
 
-from calsync.webdav import reader
-from tests.dav.conftest import PASSWORD
+from tests.dav.conftest import PASSWORD, Answer, sync_collection
 from tests.server_process import ServerProcess
 
 
-@dataclass(frozen=True)
-class Reply:
-    """An answer. Status 0: there was none, the server is gone."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-    @property
-    def etag(self) -> str:
-        return self.headers["ETag"]
+class Reply(Answer):
+    """Status 0: there was none, the server is gone."""
 
     @property
     def done(self) -> bool:
         return 200 <= self.status < 300
-
-    @property
-    def multistatus(self) -> reader.Multistatus:
-        assert self.status == 207, (self.status, self.body)
-        return reader.read(self.body)
 
 
 GONE = Reply(0, {}, b"")
@@ -70,9 +53,4 @@ class Site(ServerProcess):
         return {one.href: one.text("{DAV:}getetag") or "" for one in answer.multistatus.responses if one.href != path}
 
     def sync(self, path: str, token: str = "", limit: int | None = None, user: str = "anna") -> Reply:
-        cut = f"<limit><nresults>{limit}</nresults></limit>" if limit else ""
-        body = (
-            f'<sync-collection xmlns="DAV:"><sync-token>{token}</sync-token><sync-level>1</sync-level>{cut}'
-            "<prop><getetag/></prop></sync-collection>"
-        )
-        return self.ask("REPORT", path, body, user)
+        return self.ask("REPORT", path, sync_collection(token, limit), user)

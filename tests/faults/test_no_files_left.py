@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from calsync.server.door import Complaint
 from tests.dav.conftest import PASSWORD, event
 from tests.faults.site import Site
 from tests.server.conftest import until
@@ -53,6 +54,11 @@ def accepted(site: Site) -> int:
     """Connections that the server has taken."""
     found = psutil.Process(site.pid).net_connections("tcp")
     return sum(one.status == psutil.CONN_ESTABLISHED for one in found)
+
+
+def test_it_is_said_once_a_minute_with_how_often() -> None:
+    complaint = Complaint()
+    assert [complaint.due(half / 2) for half in range(242)] == [1, *[0] * 119, 120, *[0] * 119, 120, 0]
 
 
 def test_known_connections_are_answered_and_nobody_is_turned_away(site: Site) -> None:
@@ -102,8 +108,10 @@ def test_a_low_bound_lets_fewer_in(tmp_path: Path) -> None:
     with Few(tmp_path) as few, ExitStack() as stack:
         few.add_user("anna", PASSWORD)
         assert f"only {FILES} files" in few.log()
+        psutil.Process(few.pid).suspend()  # as a busy machine does: it finds them all at once
         for _ in range(FILES):
             stack.enter_context(socket.create_connection(few.address))
+        psutil.Process(few.pid).resume()
         for number in range(3):
             assert few.ask("PUT", f"/anna/calendar/{number}.ics", event(f"u{number}")).status == 201
         assert "no connection can be accepted" not in few.log()

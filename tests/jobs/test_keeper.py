@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -19,13 +18,6 @@ from calsync.jobs.tasks import HOUR, TASKS, Task, Work
 from calsync.store.engine import Store
 
 KEPT = Retention()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
-    yield opened
-    opened.close()
 
 
 def task(work: Callable[[Work], int], name: str = "test") -> Task:

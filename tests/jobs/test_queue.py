@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -17,13 +16,6 @@ from tests.server.conftest import until
 
 #: Later than any day on which this is run.
 NOW = 1 << 33
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
-    yield opened
-    opened.close()
 
 
 def put(store: Store, number: int = 0, topic: str = "", kind: str = "note") -> int:

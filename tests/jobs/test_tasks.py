@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from sqlalchemy import insert, select, update
 
 from calsync.accounts import audit
@@ -22,19 +20,6 @@ from calsync.store.statement import Prepared
 from tests.store.objects import event
 
 NOW = int(time.time())
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'calsync.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def calendar(store: Store) -> Collection:
-    with store.write() as tx:
-        return collections.create(tx, principals.create(tx, "anna"), 0, "work", "calendar")
 
 
 def done(store: Store, name: str, days: float = 0, **kept: int) -> int:

@@ -9,18 +9,15 @@ from pathlib import Path
 import pytest
 
 from calsync.store.postgresql import prepare
-from tests.postgresql import Cluster, required
+from tests.postgresql import Cluster, running
 
 KINDS = ("sqlite", "postgresql")
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    required()
-    made = Cluster()
-    made.start()
-    yield made
-    made.remove()
+    with running() as made:
+        yield made
 
 
 @pytest.fixture

@@ -29,6 +29,6 @@ def test_whom_a_stranger_slows_down(folder: Path, accounts: Accounts, peer: str,
         context.remote_addr, context.x_remote_addr = peer, told
         return auth._login_ext_with_groups("anna", password, context)[0] == "anna"
 
-    assert not any(came_in("wrong", f"192.0.2.{number}") for number in range(FREE["pair"] + 2))
+    assert not any(came_in(f"wrong {number}", f"192.0.2.{number}") for number in range(FREE["pair"] + 2))
     assert came_in("secret", "198.51.100.7") is not waits
     auth.accounts.flush()

@@ -86,12 +86,6 @@ def is_down(application: Application, phone: str) -> None:
 # --- LDAP -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with slapd(tmp_path_factory.mktemp("services") / "ldap") as service:
-        yield service
-
-
 def ldap(service: Service, **more: str) -> dict[str, str]:
     return {
         "backend": "ldap",

@@ -6,7 +6,6 @@ from radicale.item import get_etag
 from calsync.accounts.accounts import Accounts
 from tests.plugins.stock import Dav, card, event
 
-GETETAG = "{DAV:}getetag"
 ITEM = "/anna/cal/a.ics"
 
 

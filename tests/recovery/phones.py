@@ -40,7 +40,7 @@ class Session:
         octets = body.encode() if isinstance(body, str) else body
         url = self.server.url.rstrip("/") + path
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self._http.request(method, url, data=octets, headers=named, timeout=30)
+        return self._http.request(method, url, data=octets, headers=named, timeout=60)
 
     def close(self) -> None:
         self._http.close()

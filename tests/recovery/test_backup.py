@@ -37,13 +37,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    opened = Store.open(url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def calendar(store: Store) -> Collection:
     with store.write() as tx:
         made = collections.create(tx, principals.create(tx, "anna"), 0, "work", "calendar")

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote, unquote
 
 from lxml import etree
 
 from calsync.webdav.multistatus import EPILOGUE, PROLOGUE, element, escape
 from calsync.webdav.names import CARDDAV, CS_, C, D
+from tests.http_servers import Handler, Server
 
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -163,9 +163,8 @@ class Odd:
         return 207, PROLOGUE + b"".join(parts) + EPILOGUE, {}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     disable_nagle_algorithm = True  # head and body are written one after the other
-    protocol_version = "HTTP/1.1"
     odd: Odd
 
     def _do(self) -> None:
@@ -175,30 +174,18 @@ class _Handler(BaseHTTPRequestHandler):
         odd.asked.append((self.command, kind[1].decode() if kind else ""))
         if odd.throttle > 0:
             odd.throttle -= 1
-            self._send((429, b"", {"Retry-After": "0"}))
+            self.answer(429, b"", {"Retry-After": "0"})
         elif odd.cut > 0:
             odd.cut -= 1
             self.close_connection = True
         elif odd.digest and not _knows(self.headers.get("Authorization") or "", self.command, *odd.digest):
-            self._send((401, b"", {"WWW-Authenticate": 'Digest realm="odd", nonce="n", qop="auth", opaque="o"'}))
+            self.answer(401, b"", {"WWW-Authenticate": 'Digest realm="odd", nonce="n", qop="auth", opaque="o"'})
         elif odd.login and self.headers.get("Authorization") != odd.login:
-            self._send((401, b"", {"WWW-Authenticate": 'Basic realm="odd"'}))
+            self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="odd"'})
         else:
-            self._send(odd.answer(self.command, self.path, self.headers.get("Depth", "0"), body))
+            self.answer(*odd.answer(self.command, self.path, self.headers.get("Depth", "0"), body))
 
     do_GET = do_PROPFIND = do_REPORT = do_OPTIONS = _do
-
-    def _send(self, answer: Answer) -> None:
-        status, body, headers = answer
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def _knows(header: str, method: str, name: str, password: str) -> bool:
@@ -212,18 +199,11 @@ def _knows(header: str, method: str, name: str, password: str) -> bool:
     return said["response"] == hashlib.md5(whole.encode()).hexdigest()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request: object, client_address: object) -> None:
-        pass
-
-
 @contextmanager
 def serving(odd: Odd) -> Iterator[Odd]:
     """The server on loopback, until the block ends."""
     handler = type("Handler", (_Handler,), {"odd": odd})
-    with _Server(("127.0.0.1", 0), handler) as server:
+    with Server(("127.0.0.1", 0), handler) as server:
         odd.port = server.server_address[1]
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         try:

@@ -80,7 +80,7 @@ def read_until(sock: socket.socket, end: bytes) -> bytes:
     return data
 
 
-def until(condition: Callable[[], bool], timeout: float = 60) -> None:
+def until(condition: Callable[[], object], timeout: float = 60) -> None:
     """Wait for something that another process does."""
     end = time.monotonic() + timeout
     while not condition():

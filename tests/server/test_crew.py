@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calsync.server.crew import Crew, Lane
+from calsync.server import crew as rooms
+from calsync.server.crew import Crew, Crowded, Lane
 
 READ, WRITE = Lane(writes=False), Lane(writes=True)
 
@@ -92,3 +94,56 @@ def test_what_a_job_raises_is_told() -> None:
             assert await some.run(lambda: 1, WRITE) == 1
 
     asyncio.run(body())
+
+
+def test_everything_is_done_while_no_check_comes_to_an_end() -> None:
+    async def body() -> None:
+        hold = threading.Event()
+        async with crew(3) as some:
+            held = [_checked(some, hold.wait, number) for number in range(20)]
+            assert sum(await asyncio.gather(*(some.run(lambda: 1, READ) for _ in range(50)))) == 50
+            assert sum(await asyncio.gather(*(some.run(lambda: 1, WRITE) for _ in range(50)))) == 50
+            assert not any(one.done() for one in held)
+            hold.set()
+            assert all(await asyncio.gather(*held))
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
+def test_whoever_has_many_checks_takes_nobodys_turn_and_nobodys_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "WAITING", 8)
+
+    async def body() -> list[str]:
+        done: list[str] = []
+        begun, hold = threading.Event(), threading.Event()
+
+        def first() -> bool:
+            begun.set()
+            return hold.wait()
+
+        async with crew(1) as one:
+            held = _checked(one, first, "greedy")
+            await asyncio.to_thread(begun.wait)
+            greedy = [_checked(one, lambda: done.append("greedy"), "greedy") for _ in range(30)]
+            modest = [_checked(one, lambda n=n: done.append(n), n) for n in ("anna", "ben", "cleo")]  # type: ignore[misc]
+            away = await asyncio.gather(*greedy[5:], return_exceptions=True)
+            assert all(isinstance(one, Crowded) for one in away)
+            hold.set()
+            await asyncio.gather(held, *greedy[:5], *modest)
+        return done
+
+    done = asyncio.run(asyncio.wait_for(body(), 60))
+    assert len(done) == 8 and done[1:4] == ["anna", "ben", "cleo"]
+
+
+def _checked(some: Crew, work: Callable[[], Any], whose: object) -> asyncio.Future[Any]:
+    future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    def then(result: object, error: BaseException | None) -> None:
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    some.check(work, then, whose)
+    return future

@@ -221,3 +221,18 @@ def test_what_is_no_http_2_is_sent_away(hasty: Site, octets: bytes) -> None:
     with hasty.connect() as sock:
         sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + octets)
         assert read_all(sock).removesuffix(b"<reset>")  # settings and GOAWAY
+
+
+def test_a_frame_that_is_too_long_is_refused_by_its_head(site: Site) -> None:
+    """While a request is open its connection may be silent for long; what it has sent of such a frame is not kept."""
+    with site.connect() as sock:
+        client = Client(sock)
+        number = client.request("PUT", "/echo", end=False)
+        last = client.request("GET", "/ok")
+        client.finish(last)
+        head = b"\xff\xff\xff" + b"\x00\x00" + number.to_bytes(4, "big")  # RFC 9113 §4.1: DATA of 16 MiB
+        for octet in head:
+            sock.sendall(bytes([octet]))
+        goaway = b"\x00\x00\x08\x07\x00" + bytes(4) + last.to_bytes(4, "big")
+        code = int(h2.errors.ErrorCodes.FRAME_SIZE_ERROR).to_bytes(4, "big")
+        assert goaway + code in read_all(sock)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import itertools
 import json
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.dav.conftest import PASSWORD, event
+from tests.server.conftest import until
 from tests.server_process import NotStarted, ServerProcess
 from tests.soak.wire import CUT, Wire
 
@@ -29,13 +30,6 @@ def workers(server: ServerProcess) -> list[int]:
     """The processes that answer."""
     text = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text()
     return [int(number) for number in text.split()]
-
-
-def until(true: Callable[[], object], timeout: float = 60) -> None:
-    end = time.monotonic() + timeout
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def made(folder: Path, *args: str, config: str = "") -> ServerProcess:
@@ -176,6 +170,12 @@ def soon(true: Callable[[], object]) -> None:
     until(true, 30)
 
 
+def everywhere(two: tuple[ServerProcess, ServerProcess], status: int) -> None:
+    """Soon, each answers a look at the home so."""
+    for server in two:
+        soon(lambda server=server: ask(server, "PROPFIND", HOME, Depth="0") == status)  # type: ignore[misc]
+
+
 def test_a_lock_holds_everywhere(two: tuple[ServerProcess, ServerProcess]) -> None:
     one, other = two
     path = f"{HOME}locked.ics"
@@ -192,12 +192,10 @@ def test_a_hold_holds_everywhere(two: tuple[ServerProcess, ServerProcess]) -> No
     store = Store.open(f"sqlite:///{two[0].data}/calsync/calsync.db")
     with store.write() as tx:
         hold.hold(tx, "somebody looks")
-    for server in two:
-        soon(lambda server=server: ask(server, "PROPFIND", HOME, Depth="0") == 503)  # type: ignore[misc]
+    everywhere(two, 503)
     with store.write() as tx:
         hold.release(tx)
-    for server in two:
-        soon(lambda server=server: ask(server, "PROPFIND", HOME, Depth="0") == 207)  # type: ignore[misc]
+    everywhere(two, 207)
     store.close()
 
 
@@ -218,14 +216,28 @@ def test_a_quota_holds_everywhere(two: tuple[ServerProcess, ServerProcess]) -> N
     soon(lambda: another(other) == 201)
 
 
+def test_what_one_worker_was_sent_the_other_knows(server: ServerProcess) -> None:
+    """A phone with an old password, on whichever of them, is one guess."""
+    pages = [Path(f"/proc/{number}/maps").read_text() for number in workers(server)]
+    assert len(pages) == 2 and all("/memfd:calsync-workers" in one for one in pages)
+    old = "Basic " + base64.b64encode(b"anna:the old one").decode()
+    with ExitStack() as stack:
+        # A connection each, so that both of them are asked.
+        *phone, anna = (stack.enter_context(closing(Wire(server.address, "anna"))) for _ in range(13))
+        assert [one.ask("PROPFIND", HOME, Authorization=old).status for one in phone] == [401] * 12
+        assert anna.ask("PROPFIND", HOME).status == 207
+
+
 def test_failures_to_log_in_are_counted_together(two: tuple[ServerProcess, ServerProcess]) -> None:
     def tried(server: ServerProcess) -> int:
         connection = http.client.HTTPConnection(*server.address, timeout=60)
-        connection.request("PROPFIND", "/nobody/", headers={"Authorization": "Basic bm9ib2R5Ondyb25n"})
+        credentials = base64.b64encode(b"nobody:wrong %d" % next(guesses)).decode()
+        connection.request("PROPFIND", "/nobody/", headers={"Authorization": f"Basic {credentials}"})
         status = connection.getresponse().status
         connection.close()
         return status
 
+    guesses = itertools.count()
     one, other = two
     until(lambda: tried(one) == 429)
     soon(lambda: tried(other) == 429)
@@ -236,8 +248,7 @@ def test_a_changed_password_is_felt_everywhere(two: tuple[ServerProcess, ServerP
     assert {ask(server, "PROPFIND", HOME, Depth="0") for server in two} == {207}
     done = one.command("user", "passwd", "anna", "--password-file", "-", input="another one\n")
     assert done.returncode == 0, done.stderr
-    for server in two:
-        soon(lambda server=server: ask(server, "PROPFIND", HOME, Depth="0") == 401)  # type: ignore[misc]
+    everywhere(two, 401)
     done = one.command("user", "passwd", "anna", "--password-file", "-", input=PASSWORD + "\n")
     soon(lambda: {ask(server, "PROPFIND", HOME, Depth="0") for server in two} == {207})
 

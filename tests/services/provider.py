@@ -16,12 +16,14 @@ import secrets
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote_plus, urlencode, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+
+from tests import http_servers
 
 CLIENT = "calsync"
 SECRET = "s3cret/with+signs"
@@ -109,9 +111,8 @@ def unsigned(claims: dict[str, Any]) -> str:
     return encoded({"alg": "none", "typ": "JWT"}, claims) + "."
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(http_servers.Handler):
     state: State
-    protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
@@ -189,7 +190,8 @@ class Handler(BaseHTTPRequestHandler):
     def page(self, query: dict[str, str]) -> None:
         hidden = "".join(f'<input type="hidden" name="{k}" value="{html.escape(v)}">' for k, v in query.items())
         text = f'<form>{hidden}<label>Name <input name="login" autofocus></label><button>Sign in</button></form>'
-        self.send_octets(200, f"<!doctype html><title>Provider</title>{text}".encode(), "text/html; charset=utf-8")
+        page = f"<!doctype html><title>Provider</title>{text}".encode()
+        self.answer(200, page, {"Content-Type": "text/html; charset=utf-8"})
 
     def token(self, form: dict[str, str]) -> None:
         granted = self.state.codes.pop(form.get("code", ""), None)  # RFC 6749 §4.1.2: once
@@ -213,7 +215,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def password(self, form: dict[str, str]) -> None:
         if self.state.fault == "html":
-            return self.send_octets(200, b"<html>maintenance</html>", "text/html")
+            return self.answer(200, b"<html>maintenance</html>", {"Content-Type": "text/html"})
         if form.get("client_id") != CLIENT or form.get("grant_type") != "password":
             return self.send(401, {"error": "invalid_client"})
         if form.get("password") != f"secret of {form.get('username')}":
@@ -247,17 +249,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send(200, answer)
 
     def send(self, status: int, answer: Any) -> None:
-        self.send_octets(status, json.dumps(answer).encode(), "application/json")
-
-    def send_octets(self, status: int, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+        self.answer(status, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
 
 def main() -> None:

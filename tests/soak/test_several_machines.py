@@ -52,7 +52,7 @@ class Machines:
     @contextmanager
     def wires(self, kind: type[Wire] = Wire) -> Iterator[tuple[Wire, Wire]]:
         """One to each server, past the proxy."""
-        one, two = (kind(server.address, "anna", timeout=30) for server in self.servers)
+        one, two = (kind(server.address, "anna") for server in self.servers)
         with closing(one), closing(two):
             yield one, two
 
@@ -87,7 +87,7 @@ def machines(tmp_path: Path) -> Iterator[Machines]:
 
 def ask(address: tuple[str, int], path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
     """Without a login."""
-    connection = http.client.HTTPConnection(*address, timeout=20)
+    connection = http.client.HTTPConnection(*address, timeout=60)
     try:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
@@ -158,7 +158,6 @@ def sound(url: str) -> None:
         store.close()
 
 
-@pytest.mark.timeout(180)
 def test_killed_a_few_times(machines: Machines) -> None:
     crew = run(machines, writers=4, kills=3)
     assert crew.acknowledged.total() > 20
@@ -174,7 +173,6 @@ def test_killed_many_times(machines: Machines) -> None:
 # --- what they share --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(120)
 def test_what_one_does_the_other_knows(machines: Machines) -> None:
     with machines.wires() as (one, two):
         mirror = Mirror(HOME)
@@ -193,9 +191,9 @@ def test_what_one_does_the_other_knows(machines: Machines) -> None:
 
 
 def locks_hold(one: Wire, two: Wire) -> None:
-    """A lock that the one gave for a minute holds at the other, whose clock says otherwise."""
+    """A lock that the one gave for minutes holds at the other, whose clock says that it has ended."""
     path = f"{HOME}0.ics"
-    answer = one.ask("LOCK", path, LOCK, Timeout="Second-60")
+    answer = one.ask("LOCK", path, LOCK, Timeout=f"Second-{AHEAD - 60}")
     assert answer.status == 200
     token = re.findall(rb"(?:opaquelocktoken|urn:uuid):[^<]+", answer.body)[0].decode()
     assert two.ask("PUT", path, event("u0", "SUMMARY:no")).status == 423
@@ -223,16 +221,20 @@ def revocation_holds(servers: list[ServerProcess]) -> None:
 
 def failures_are_counted(one: Wire, two: Wire) -> None:
     """Those at the one, by the other; its clock would put them five minutes back."""
-    wrong = "Basic " + b64encode(b"anna:wrong").decode()
-    statuses = [one.ask("GET", HOME, Authorization=wrong).status for _ in range(9)]
+    numbers = itertools.count()
+
+    def guessed(wire: Wire) -> int:
+        wrong = "Basic " + b64encode(b"anna:wrong %d" % next(numbers)).decode()
+        return wire.ask("GET", HOME, Authorization=wrong).status
+
+    statuses = [guessed(one) for _ in range(9)]
     assert statuses[0] == 401
-    until(lambda: two.ask("GET", HOME, Authorization=wrong).status == 429)
+    until(lambda: guessed(two) == 429)
 
 
 # --- health -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(120)
 def test_without_the_database_they_say_so_at_once_and_recover(machines: Machines) -> None:
     address = machines.servers[0].address
     with machines.wires(Patient) as (one, _):
@@ -246,7 +248,7 @@ def test_without_the_database_they_say_so_at_once_and_recover(machines: Machines
             began = time.monotonic()
             with pytest.raises(Later):
                 one.ask(method, f"{HOME}a.ics", event("a"))
-            assert time.monotonic() - began < 20  # not as long as a connection is waited for, for each statement
+            assert time.monotonic() - began < 40  # not as long as a connection is waited for, for each statement
         until(lambda: ask(address, "/.calsync/ready") == (503, b"unavailable\n"))
         assert ask(address, "/.calsync/health") == (200, b"alive\n")
         assert ask(machines.proxy.address, "/.calsync/ready")[0] == 404

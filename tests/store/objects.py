@@ -1,9 +1,12 @@
-"""Objects to put into a store."""
+"""Objects to put into a store, and what is looked up in it again and again."""
 
 from __future__ import annotations
 
 from calsync.ical.facts import ObjectResource, address_object, calendar_object
+from calsync.store import collections, principals
+from calsync.store.collections import Collection
 from calsync.store.engine import Store
+from calsync.store.transaction import Transaction
 
 
 def event(
@@ -43,3 +46,26 @@ def card(uid: str, name: str, *lines: str) -> ObjectResource:
     """A contact."""
     text = ["BEGIN:VCARD", "VERSION:3.0", f"UID:{uid}", f"FN:{name}", f"N:{name};;;;", *lines, "END:VCARD", ""]
     return address_object("\r\n".join(text).encode())
+
+
+def names(store: Store) -> list[str]:
+    """The principals there are."""
+    with store.read() as tx:
+        return [one.name for one in principals.listing(tx)]
+
+
+def collection_of(tx: Transaction, user: str, *path: str) -> Collection:
+    """A user's collection, which has to be there."""
+    principal = principals.find(tx, user)
+    assert principal is not None
+    found = collections.find(tx, principal, path)
+    assert found is not None
+    return found
+
+
+def again(store: Store, collection: Collection) -> Collection:
+    """The collection as it is now."""
+    with store.read() as tx:
+        found = collections.get(tx, collection.owner, collection.id)
+    assert found is not None
+    return found

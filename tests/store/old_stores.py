@@ -83,7 +83,7 @@ def fill(store: Store) -> None:
     with store.write() as tx:
         anna = principals.create(tx, "Anna")
         work = collections.create(tx, anna, 0, "work", "calendar")
-        collections.set_properties(tx, work, {"{DAV:}displayname": "Work"})
+        collections.set_properties(tx, work, {"{DAV:}displayname": '<displayname xmlns="DAV:">Work</displayname>'})
         book = collections.create(tx, anna, 0, "book", "addressbook")
         items.put(tx, work, "one.ics", event("one"))
         items.put(tx, work, "three.ics", event("three"))

@@ -16,7 +16,7 @@ from calsync.store.engine import Store
 from calsync.store.errors import UidConflict
 from calsync.store.principals import Principal
 from calsync.store.transaction import Transaction
-from tests.store.objects import event
+from tests.store.objects import again, event
 
 EPOCH = "0123456789abcdef"
 
@@ -57,19 +57,12 @@ def test_other_texts_are_no_tokens(text: str) -> None:
         SyncToken.parse(text)
 
 
-def collection_now(store: Store, one: Collection) -> Collection:
-    with store.read() as tx:
-        found = collections.get(tx, one.owner, one.id)
-    assert found is not None
-    return found
-
-
 def test_tokens_of_another_time_or_place_do_not_hold(store: Store, calendar: Collection) -> None:
     token = SyncToken.of(calendar)
     with store.write() as tx:
         items.put(tx, calendar, "a.ics", event("a"))
         bob = collections.create(tx, principals.create(tx, "bob"), 0, "work", "calendar")
-    now = collection_now(store, calendar)
+    now = again(store, calendar)
     assert token.holds_for(now)
     assert SyncToken.of(now).holds_for(now)
     assert not token.holds_for(bob)
@@ -82,7 +75,7 @@ def test_tokens_of_another_time_or_place_do_not_hold(store: Store, calendar: Col
 def test_a_collection_made_anew_under_an_old_name_does_not_take_old_tokens(store: Store, calendar: Collection) -> None:
     with store.write() as tx:
         items.put(tx, calendar, "a.ics", event("a"))
-    old = SyncToken.of(collection_now(store, calendar))
+    old = SyncToken.of(again(store, calendar))
     with store.write() as tx:
         principal = principals.get(tx, calendar.owner)
         assert principal is not None
@@ -107,8 +100,8 @@ def test_a_token_older_than_the_forgotten_deletions_does_not_hold(store: Store, 
         quiet = collections.create(tx, principal, 0, "quiet", "calendar")
         items.put(tx, calendar, "b.ics", event("b"))
         assert changes.forget(tx, principal, 10**9) == 1
-    assert SyncToken.of(quiet).holds_for(collection_now(store, quiet))
-    now = collection_now(store, calendar)
+    assert SyncToken.of(quiet).holds_for(again(store, quiet))
+    now = again(store, calendar)
     assert SyncToken(now.epoch, item.seq + 1).holds_for(now)
     assert not SyncToken(now.epoch, item.seq).holds_for(now)
     assert SyncToken.of(now).holds_for(now)

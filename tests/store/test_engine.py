@@ -21,14 +21,9 @@ from calsync.store.schema import meta as meta_table
 from calsync.store.statement import Prepared
 from calsync.store.transaction import Transaction
 from tests.server.conftest import until
-from tests.store.objects import event
+from tests.store.objects import event, names
 
 WRITE = Prepared(insert(meta_table))
-
-
-def names(store: Store) -> list[str]:
-    with store.read() as tx:
-        return [one.name for one in principals.listing(tx)]
 
 
 def test_a_block_that_raises_writes_nothing(store: Store) -> None:

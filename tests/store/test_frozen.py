@@ -19,9 +19,7 @@ from tests.dav.conftest import PASSWORD, Client, make_application
 from tests.dav.conftest import event as text
 from tests.postgresql import Cluster
 from tests.raw import Raw
-from tests.store.test_postgresql import own
 
-__all__ = ["own"]
 pytestmark = pytest.mark.postgresql
 
 

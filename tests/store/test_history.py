@@ -21,19 +21,12 @@ from calsync.store.errors import Damaged, UidConflict
 from calsync.store.history import Revision, Unknown
 from calsync.store.principals import Principal
 from tests.raw import Raw
-from tests.store.objects import card, event, recurring
+from tests.store.objects import again, card, event, recurring
 
 
 def of(store: Store, collection: Collection) -> list[Revision]:
     with store.read() as tx:
         return history.revisions(tx, collection.owner, collection=collection.id)
-
-
-def again(store: Store, collection: Collection) -> Collection:
-    with store.read() as tx:
-        found = collections.get(tx, collection.owner, collection.id)
-    assert found is not None
-    return found
 
 
 def anna_of(store: Store, collection: Collection) -> Principal:

@@ -8,14 +8,7 @@ from calsync.store.engine import Store
 from calsync.store.errors import Absent, Damaged, Exists, UidConflict
 from calsync.store.items import Item
 from tests.raw import Raw
-from tests.store.objects import card, event, recurring
-
-
-def again(store: Store, collection: Collection) -> Collection:
-    with store.read() as tx:
-        found = collections.get(tx, collection.owner, collection.id)
-    assert found is not None
-    return found
+from tests.store.objects import again, card, event, recurring
 
 
 def test_what_is_put_is_what_is_read(store: Store, calendar: Collection) -> None:

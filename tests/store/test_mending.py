@@ -15,10 +15,7 @@ from calsync.store.errors import Damaged
 from calsync.store.mending import Mended, mend
 from calsync.store.verify import Kind, Problem, verify
 from tests.raw import Raw
-from tests.store.objects import card, event, recurring
-from tests.store.test_verify import busy
-
-__all__ = ["busy"]
+from tests.store.objects import card, collection_of, event, recurring
 
 
 def mended(store: Store, copies: Sequence[Path] = (), *, dry_run: bool = False) -> list[Mended]:
@@ -63,10 +60,7 @@ def test_a_collection_without_a_place_is_shown_to_its_owner(busy: Store, raw: Ra
     raw.run("DELETE FROM mount WHERE name = 'work'")
     (told,) = mended(busy)
     with busy.read() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        found = collections.find(tx, anna, [told.text.split("'")[1]])
-        assert found is not None
+        found = collection_of(tx, "anna", told.text.split("'")[1])
         assert [row.url for row in items.page(tx, found, 0, 10)] == ["b.ics"]
 
 

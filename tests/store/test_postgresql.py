@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -21,27 +20,12 @@ from calsync.store.principals import Principal
 from calsync.store.transaction import Transaction
 from tests.dav.conftest import PASSWORD, Client, make_application
 from tests.dav.conftest import event as text
-from tests.postgresql import Cluster, required, shared
+from tests.postgresql import Cluster, shared
 from tests.raw import Raw
 from tests.server.conftest import until
-from tests.store.objects import event
+from tests.store.objects import event, names
 
 pytestmark = pytest.mark.postgresql
-
-
-@pytest.fixture
-def own() -> Iterator[Cluster]:
-    """A server that may be stopped."""
-    required()
-    made = Cluster(fast=False)
-    made.start()
-    yield made
-    made.remove()
-
-
-def names(store: Store) -> list[str]:
-    with store.read() as tx:
-        return [one.name for one in principals.listing(tx)]
 
 
 def add(store: Store, name: str) -> Principal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from calsync.store import postgresql, replicas
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
 from tests.dav.conftest import Answer, Client, make_application
-from tests.postgresql import Cluster, required
+from tests.postgresql import Cluster, running
+from tests.server.conftest import until
 
 DATA = '<getetag/><C:calendar-data xmlns:C="urn:ietf:params:xml:ns:caldav"/>'
 
@@ -31,11 +32,8 @@ def event(uid: str, summary: str = "x") -> str:
 
 @pytest.fixture(scope="module")
 def primary() -> Iterator[Cluster]:
-    required()
-    made = Cluster()
-    made.start()
-    yield made
-    made.remove()
+    with running() as made:
+        yield made
 
 
 @pytest.fixture
@@ -80,13 +78,6 @@ def caught_up(cluster: Cluster, there: str) -> None:
     assert cluster.follows is not None
     wanted = ask(cluster.follows.url("postgres"), "SELECT pg_current_wal_insert_lsn()::text")
     until(lambda: bool(ask(there, f"SELECT pg_last_wal_replay_lsn() >= '{wanted}'::pg_lsn")))
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 class Reads:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from calsync.accounts.accounts import Accounts
-from calsync.store import changes, collections, items, principals
+from calsync.store import changes, items
 from calsync.store.engine import Store
 from calsync.store.migrations import CHAIN
 from calsync.store.prepare import prepare
@@ -18,7 +18,7 @@ from calsync.store.verify import verify
 from tests.postgresql import shared
 from tests.raw import Raw
 from tests.store import old_stores
-from tests.store.objects import event
+from tests.store.objects import collection_of, event
 from tests.store.test_prepare import later
 
 KINDS = ("sqlite", "postgresql")
@@ -65,11 +65,7 @@ def test_an_older_store_keeps_all_that_it_holds(old: str) -> None:
         assert old_stores.revision_of(old) == CHAIN.head
         assert list(verify(store)) == []
         with store.read() as tx:
-            anna = principals.find(tx, "anna")
-            assert anna is not None
-            work = collections.find(tx, anna, ["work"])
-            book = collections.find(tx, anna, ["book"])
-            assert work is not None and book is not None
+            work, book = collection_of(tx, "anna", "work"), collection_of(tx, "anna", "book")
             assert "Work" in work.properties["{DAV:}displayname"]
             assert [row.url for row in items.page(tx, work, 0, 10)] == ["one.ics", "two.ics"]
             gone = changes.changes(tx, work, 0, 0, 10, work.seq)
@@ -143,12 +139,9 @@ def test_the_older_version_restores_the_copy_and_what_was_written_since(tmp_path
     Raw(url).run("UPDATE alembic_version SET version_num = '" + CHAIN.head + "'")
     store = Store.open(url)
     with store.write() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        work = collections.find(tx, anna, ["work"])
-        assert work is not None
+        work = collection_of(tx, "anna", "work")
         items.put(tx, work, "since.ics", since)
-    epoch = anna.epoch
+    epoch = work.epoch
     store.close()
     Raw(url).run("UPDATE alembic_version SET version_num = '9999'")
 
@@ -156,10 +149,8 @@ def test_the_older_version_restores_the_copy_and_what_was_written_since(tmp_path
     assert done.returncode == 0, done.stderr
     store = Store.open(url)
     with store.read() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None and anna.epoch != epoch, "what phones remember of the newer store is void"
-        work = collections.find(tx, anna, ["work"])
-        assert work is not None
+        work = collection_of(tx, "anna", "work")
+        assert work.epoch != epoch, "what phones remember of the newer store is void"
         assert {row.url for row in items.page(tx, work, 0, 10)} == {"one.ics", "two.ics", "since.ics"}
     assert list(verify(store)) == []
     store.close()

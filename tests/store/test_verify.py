@@ -2,31 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from calsync.store import collections, items, principals
-from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.store.verify import verify
 from tests.raw import Raw
-from tests.store.objects import card, event, recurring
-
-
-@pytest.fixture
-def busy(store: Store, calendar: Collection) -> Store:
-    """A store in which everything has happened once."""
-    with store.write() as tx:
-        anna = principals.get(tx, calendar.owner)
-        assert anna is not None
-        plain = collections.create(tx, anna, 0, "plain", "plain")
-        book = collections.create(tx, anna, plain.id, "book", "addressbook")
-        items.put(tx, book, "c.vcf", card("c", "Carl"))
-        first = items.put(tx, calendar, "a.ics", event("a"))
-        items.put(tx, calendar, "b.ics", recurring(store, "b", "20260301T100000Z", "20260301T110000Z", "FREQ=DAILY"))
-        items.set_properties(tx, calendar, first, {"{x:}y": "<z/>"})
-        collections.copy(tx, calendar, anna, plain.id, "copy")
-        items.delete(tx, calendar, first)
-        collections.move(tx, book, principals.create(tx, "bob"), 0, "book")
-        collections.delete(tx, collections.create(tx, anna, 0, "gone", "calendar"))
-    return store
 
 
 def test_a_sound_store_has_no_problems(busy: Store) -> None:

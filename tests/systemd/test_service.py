@@ -174,3 +174,16 @@ def test_the_units_need_no_more_than_they_are_given(tmp_path: Path) -> None:
 def put(url: str) -> None:
     answer = requests.put(url, data=event("one"), auth=("anna", "correct horse"), timeout=60)
     assert answer.status_code == 201, answer.text
+
+
+def test_a_reload_needs_no_program_that_may_be_missing(tmp_path: Path) -> None:
+    """A small Debian has no /bin/kill (procps)."""
+    found = re.search(r"^ExecReload=(/\S+) -c '(.*)'$", UNITS["systemd/calsync.service"], re.MULTILINE)
+    assert found is not None
+    with ServerProcess(tmp_path) as server:
+        surroundings = {"MAINPID": str(server.pid), "PATH": "/nowhere"}
+        done = subprocess.run(
+            [found[1], "-c", found[2]], env=surroundings, capture_output=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        server.log_until("reloading")

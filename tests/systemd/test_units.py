@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from calsync.cli.setup import systemd_unit
 from tests.pages import ROOT
 
 UNITS = sorted(path for path in (ROOT / "systemd").iterdir() if path.suffix in (".service", ".socket", ".timer"))
@@ -35,6 +36,20 @@ def test_units_hold(tmp_path: Path) -> None:
     for path in UNITS:
         (tmp_path / path.name).write_text(path.read_text().replace("/opt/calsync/bin/calsync", "/bin/true"))
     said = run("systemd-analyze", "verify", "--man=no", *(str(tmp_path / path.name) for path in UNITS))
+    assert [line for line in said.splitlines() if str(tmp_path) in line or "calsync" in line] == []
+
+
+def test_none_starts_before_the_disk_of_its_folder(tmp_path: Path) -> None:
+    """On an empty folder under a disk that is not mounted a store would be begun anew."""
+    folder = Path("/srv/calendars")
+    units = {systemd_unit.NAME: systemd_unit.system_unit(["/bin/true", "serve"], folder)}
+    units |= systemd_unit.timed_units(["/bin/true"], [], folder)
+    for name, text in units.items():
+        (tmp_path / name).write_text(text)
+        wanted = re.findall(r"^RequiresMountsFor=(.*)$", text, re.MULTILINE)
+        also = f" {systemd_unit.BACKUPS}" if name == systemd_unit.BACKUP else ""
+        assert wanted == ([f"{folder}{also}"] if name.endswith(".service") else [])
+    said = run("systemd-analyze", "verify", "--man=no", *(str(tmp_path / name) for name in units))
     assert [line for line in said.splitlines() if str(tmp_path) in line or "calsync" in line] == []
 
 

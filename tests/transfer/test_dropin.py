@@ -15,6 +15,7 @@ from calsync.store.engine import Store
 from calsync.transfer import dropin
 from calsync.transfer.report import Outcome, Report
 from tests import generator
+from tests.store.objects import collection_of
 
 LOG = logging.getLogger("tests.dropin")
 
@@ -42,10 +43,7 @@ def _take(store: Store, folder: Path) -> Report | None:
 
 def _delete_one(store: Store) -> None:
     with store.write() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        home = collections.find(tx, anna, ["home"])
-        assert home is not None
+        home = collection_of(tx, "anna", "home")
         item = items.get(tx, home, generator.event(0).href)
         assert item is not None
         items.delete(tx, home, item)

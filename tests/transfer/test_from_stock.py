@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from calsync.store import collections, items, principals
+from calsync.store import items
 from calsync.store.engine import Store
 from calsync.store.places import Collection
 from calsync.transfer import dropin
@@ -18,6 +18,7 @@ from calsync.transfer.report import Outcome, Report
 from calsync.transfer.writer import Writing
 from calsync_storage.properties import to_radicale
 from tests import generator
+from tests.store.objects import collection_of
 from tests.transfer.stock import Stock
 
 ODD_NAMES = [
@@ -83,11 +84,7 @@ def store(stock: Stock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 
 def _collection(store: Store, user: str, *names: str) -> Collection:
     with store.read() as tx:
-        principal = principals.find(tx, user)
-        assert principal is not None
-        found = collections.find(tx, principal, names)
-    assert found is not None
-    return found
+        return collection_of(tx, user, *names)
 
 
 def _stored(store: Store, user: str, *names: str) -> dict[str, tuple[str, bytes]]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from calsync.store import collections, items, principals, quarantine
+from calsync.store import items, quarantine
 from calsync.store.collections import Collection
 from calsync.store.engine import Store
 from calsync.transfer.choosing import chosen
 from calsync.transfer.newer import is_newer
 from calsync.transfer.report import Outcome, Report
 from calsync.transfer.taking import Taking
-from tests.store.objects import event
+from tests.store.objects import collection_of, event
 
 OLD, NEW = event("a").octets, event("a", summary="new").octets
 LATER = NEW.replace(b"SUMMARY", b"LAST-MODIFIED:20260505T000000Z\r\nSUMMARY")
@@ -42,13 +41,6 @@ def test_which_is_newer(stored: bytes, changed: int, other: bytes, modified: int
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store.open(f"sqlite:///{tmp_path / 'store' / 'calsync.db'}")
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def folder(tmp_path: Path) -> Path:
     home = tmp_path / "work"
     home.mkdir()
@@ -67,11 +59,7 @@ def take(store: Store, folder: Path, *, keep: bool = False) -> Report:
 
 def work(store: Store) -> Collection:
     with store.read() as tx:
-        anna = principals.find(tx, "anna")
-        assert anna is not None
-        found = collections.find(tx, anna, ["work"])
-        assert found is not None
-        return found
+        return collection_of(tx, "anna", "work")
 
 
 def stored(store: Store, uid: str = "a") -> bytes:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,10 @@ from calsync.transfer.report import Outcome, Report
 from calsync.transfer.source import SourceError
 from calsync.transfer.taking import Taking
 from tests import generator
+from tests.store.objects import collection_of
 
 EVENT = generator.event(1).octets
 UID = generator.event(1).uid
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store.open(f"sqlite:///{tmp_path / 'store' / 'calsync.db'}")
-    yield store
-    store.close()
 
 
 def _take(
@@ -127,15 +120,12 @@ def test_changed_properties_of_a_collection_stay(store: Store, tmp_path: Path) -
     )
     _take(store, folder, user=None)
     with store.write() as tx:
-        principal = principals.find(tx, "anna")
-        assert principal is not None
-        home = collections.find(tx, principal, ["home"])
-        assert home is not None
+        home = collection_of(tx, "anna", "home")
         collections.set_properties(tx, home, {"{DAV:}displayname": '<D:displayname xmlns:D="DAV:">new</D:displayname>'})
     _take(store, folder, user=None)
     with store.read() as tx:
-        home = collections.find(tx, principal, ["home"])
-        assert home is not None and "new" in home.properties["{DAV:}displayname"]
+        home = collection_of(tx, "anna", "home")
+        assert "new" in home.properties["{DAV:}displayname"]
 
 
 def test_a_reserved_name_is_changed_the_same_way_each_time(store: Store, tmp_path: Path) -> None:

@@ -10,26 +10,19 @@ import pytest
 import requests
 
 from calsync.app import Application
-from tests.services.processes import OidcProvider, oidc_provider
+from tests.services.processes import OidcProvider
 from tests.services.provider import CLIENT, SECRET
 from tests.web.conftest import Person, application_with, hidden
 
 Make = Callable[..., Application]
 
 
-@pytest.fixture(scope="module")
-def process() -> Iterator[OidcProvider]:
-    with oidc_provider() as running:
-        yield running
-
-
 @pytest.fixture
-def make(tmp_path: Path, process: OidcProvider) -> Iterator[Make]:
-    process.control(fault="")
+def make(tmp_path: Path, openid: OidcProvider) -> Iterator[Make]:
     made: list[Application] = []
 
     def application(**auth: str) -> Application:
-        provider = {"oidc_issuer": process.issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
+        provider = {"oidc_issuer": openid.issuer, "oidc_client_id": CLIENT, "oidc_client_secret": SECRET}
         made.append(application_with(tmp_path / "data", auth={**provider, **auth}))
         return made[-1]
 

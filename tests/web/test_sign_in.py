@@ -101,8 +101,8 @@ def test_after_the_sign_in_it_goes_to_the_page_that_was_wanted(nobody: Person) -
 def test_guessing_is_slowed_down(nobody: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)  # the wait is of two seconds
-    for _ in range(6):
-        assert nobody.sign_in(password="guess").status_code == 403
+    for number in range(6):
+        assert nobody.sign_in(password=f"guess {number}").status_code == 403
     slowed = nobody.sign_in()
     assert slowed.status_code == 429
     assert int(slowed.headers["Retry-After"]) > 0

@@ -82,6 +82,7 @@ def timed_units(
         changes = _place([*program, command, *options], folder, needed)
         if name == BACKUP:
             changes["ReadWritePaths"] = [str(BACKUPS), *changes.get("ReadWritePaths", ())]
+            changes["RequiresMountsFor"] = [f"{folder} {BACKUPS}"]
         if network:
             changes |= {"PrivateNetwork": [], "RestrictAddressFamilies": ["AF_UNIX AF_INET AF_INET6"]}
         units[name] = "\n".join([*_HEAD, *_changed(_body(name), changes)]) + "\n"
@@ -95,6 +96,7 @@ def _place(command: Sequence[str], folder: Path, needed: Sequence[Path]) -> dict
     changes: dict[str, list[str]] = {"ExecStart": [_words(command)]}
     if folder != Path("/var/lib/calsync"):
         changes |= {"Environment": [], "StateDirectory": [], "StateDirectoryMode": [], "ReadWritePaths": [str(folder)]}
+        changes["RequiresMountsFor"] = [str(folder)]
     if any(_is_in_a_home(path) for path in (Path(command[0]), folder, *needed)):
         changes["ProtectHome"] = ["read-only"]
     return changes
@@ -135,13 +137,13 @@ def _values(name: str) -> list[str]:
 
 
 def _changed(lines: Sequence[str], changes: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    """The lines with other values of some directives of [Service]; those that were not there come at its end."""
+    """The lines with other values of some directives; those that were not there come at the end of [Service]."""
     done: set[str] = set()
     section = ""
     for index, line in enumerate(lines):
         section = line if line.startswith("[") else section
         name, equals, _ = line.partition("=")
-        if section == "[Service]" and equals and name in changes:
+        if equals and name in changes:
             if name not in done:
                 yield from (f"{name}={value}" for value in changes[name])
             done.add(name)

@@ -1,8 +1,14 @@
-"""COPY and MOVE (RFC 4918 §9.8, §9.9), items and collections; one transaction, so nothing is left half done."""
+"""COPY and MOVE (RFC 4918 §9.8, §9.9), items and collections; one transaction, so nothing is left half done.
+
+A COPY of a collection leaves out what is damaged in it and says so in a 207: damage does not multiply. A MOVE within a
+home renames, and takes what is damaged along as it is. Between homes it would copy and delete: nothing of it is done.
+"""
 
 from __future__ import annotations
 
-from calsync.dav import changes, locks
+from collections.abc import Sequence
+
+from calsync.dav import changes, damage, locks
 from calsync.dav.access import Access
 from calsync.dav.incoming import refused
 from calsync.dav.methods.mkcol import check_place
@@ -13,6 +19,7 @@ from calsync.dav.resources import EXISTING, ITEMS, STORED_COLLECTIONS, Kind, Res
 from calsync.dav.scope import Scope
 from calsync.store import collections, items, principals, quota
 from calsync.store.errors import UidConflict
+from calsync.store.items import ItemRow
 from calsync.store.transaction import Transaction
 from calsync.webdav import headers
 from calsync.webdav.errors import BadRequest, Conflict, Forbidden, NotFound, PreconditionFailed
@@ -50,7 +57,9 @@ def _transfer(scope: Scope, *, move: bool) -> Response:
             if source.kind in ITEMS:
                 _item(scope, inner, tx, source, target, move=move, overwrite=overwrite)
             else:
-                _collection(scope, inner, tx, source, target, depth, move=move, overwrite=overwrite)
+                left = _collection(scope, inner, tx, source, target, depth, move=move, overwrite=overwrite)
+                if left:
+                    return damage.answer(scope, left)
         except locks.MembersLocked as error:
             return error.answer()
     created = target.kind is Kind.MISSING
@@ -161,7 +170,8 @@ def _collection(
     *,
     move: bool,
     overwrite: bool,
-) -> None:
+) -> Sequence[tuple[Resource, list[ItemRow]]]:
+    """Copy or move a collection. What is damaged in it is not copied, and keeps it from going to another home: that."""
     href = inner.href(target.path, True)
     kind = source.container.kind
     if scope.mapping is not None or inner.mapping is not None:
@@ -173,6 +183,10 @@ def _collection(
     if move and not scope.access.may_delete_collection(source, scope.settings.permit_delete_collection):
         raise Forbidden("[rights] permit_delete_collection or the rights file forbid it")
     _check_locks(scope, inner, source, target, move=move)
+    renamed = move and target.path[:1] == source.path[:1]
+    left = [] if renamed or depth != "infinity" else damage.below(scope, source)
+    if move and left:
+        return left
     room = quota.room(tx, target.owner.id) if target.principal is not None else None  # what is replaced makes room
     if target.kind in ITEMS:
         items.delete(tx, target.container, target.member)
@@ -185,4 +199,6 @@ def _collection(
         collections.move(tx, source.container, target.owner, parent, target.name, room)
         locks.forget(scope, source)
     else:
-        collections.copy(tx, source.container, target.owner, parent, target.name, depth, room)
+        without = {resource.container.id: rows for resource, rows in left}
+        collections.copy(tx, source.container, target.owner, parent, target.name, depth, room, without)
+    return left

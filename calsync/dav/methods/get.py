@@ -67,7 +67,7 @@ def _visible(scope: Scope) -> Resource:
             return resource
         raise scope.access.refusal(scope.href(resource.path, scope.request.slash), D("read"))
     if resource.kind is Kind.MISSING:
-        raise NotFound(f"nothing at {'/'.join(resource.path)}")
+        raise NotFound(f"nothing at {scope.href(resource.path, scope.request.slash)}")
     if resource.kind not in _KINDS:
         raise Forbidden("there are no directory listings; ask with PROPFIND")
     return resource

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from calsync.dav.methods.proppatch import accept, outcome
 from calsync.dav.preconditions import check_write
 from calsync.dav.properties.caldav import COMPONENTS
 from calsync.dav.registry import method
-from calsync.dav.request import XML, Response
+from calsync.dav.request import XML, Response, multistatus
 from calsync.dav.resources import EXISTING, ITEMS, Kind, Resource
 from calsync.dav.scope import Scope
 from calsync.store import collections
@@ -20,7 +22,7 @@ from calsync.webdav.conditions import (
     VALID_RESOURCETYPE,
 )
 from calsync.webdav.errors import Conflict, Forbidden, MethodNotAllowed
-from calsync.webdav.multistatus import element, mkcol_response, propstat
+from calsync.webdav.multistatus import element, mkcol_response, propstat, response, stream
 from calsync.webdav.names import CALDAV, CARDDAV, CS, C, D
 from calsync.webdav.requests import Mkcol
 
@@ -39,7 +41,7 @@ _KINDS = {
 def mkcalendar(scope: Scope) -> Response:
     _survey(scope, tagged=True)
     wanted = parse.mkcalendar(scope.request.body, scope.request.header("content-type"))
-    return _make(scope, wanted, "calendar", C("mkcalendar-response"))
+    return _make(scope, wanted, "calendar", _refused_calendar)
 
 
 @method("MKCOL", frozenset({Kind.MISSING}), "RFC 4918 §9.3, RFC 5689 §3")
@@ -52,7 +54,7 @@ def mkcol(scope: Scope) -> Response:
         if found is None or D("collection") not in wanted.resourcetypes:
             raise Forbidden(f"no collection of {wanted.resourcetypes}", condition=VALID_RESOURCETYPE)
         kind = found
-    return _make(scope, wanted, kind, D("mkcol-response"))
+    return _make(scope, wanted, kind, _refused_collection)
 
 
 def _survey(scope: Scope, *, tagged: bool) -> None:
@@ -68,7 +70,17 @@ def _survey(scope: Scope, *, tagged: bool) -> None:
             raise scope.access.refusal(scope.href(resource.path, True), D("bind"))
 
 
-def _make(scope: Scope, wanted: Mkcol, kind: str, answer: str) -> Response:
+def _refused_calendar(href: str, stats: Sequence[bytes]) -> Response:
+    """RFC 4791 §5.3.1.1: a 207, which names the calendar that was not made."""
+    return multistatus(stream([response(href.encode(), *stats)]))
+
+
+def _refused_collection(href: str, stats: Sequence[bytes]) -> Response:
+    """RFC 5689 §3: a 403 with a document of its own."""
+    return Response(403, {"Content-Type": XML}, mkcol_response(*stats))
+
+
+def _make(scope: Scope, wanted: Mkcol, kind: str, refused: Callable[[str, Sequence[bytes]], Response]) -> Response:
     request = scope.request
     with scope.write() as tx:
         resource = scope.locate()
@@ -83,12 +95,11 @@ def _make(scope: Scope, wanted: Mkcol, kind: str, answer: str) -> Response:
         draft = Resource(Kind(kind), resource.path, resource.principal, collections.draft(kind))
         changes, failures = accept(scope, draft, wanted.updates)
         if components is None or failures:
-            # RFC 5689 §3: nothing is made, each property says why.
+            # Nothing is made, each property says why.
             stats = outcome(wanted.updates, failures) if failures else []
             if components is None:
                 stats.append(_refused_components())
-            status = 207 if answer == C("mkcalendar-response") else 403
-            return Response(status, {"Content-Type": XML}, mkcol_response(*stats, root=answer))
+            return refused(href, stats)
         parent = resource.collection.id if resource.collection else 0
         properties = {name: xml for name, xml in changes.items() if xml is not None}
         try:

@@ -80,7 +80,7 @@ def accept(
         if update.name == COMPONENT_SET and live and resource.collection and resource.collection.id:
             continue
         try:
-            if (one is not None and live and one.accept is None) or update.name in registry.DATA:
+            if (one is not None and one.accept is None) or update.name in registry.DATA:
                 # RFC 4918 §16; resourcetype among them: a calendar stays one.
                 raise Forbidden(f"{update.name} is protected", condition=D("cannot-modify-protected-property"))
             if one is not None and live and one.instead_of:

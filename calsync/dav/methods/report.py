@@ -23,7 +23,7 @@ def report(scope: Scope) -> Response:
         if not busy and not scope.access.may_read(resource):
             raise scope.access.refusal(scope.href(resource.path, scope.request.slash), D("read"))
         if resource.kind is Kind.MISSING:
-            raise NotFound(f"nothing at {'/'.join(resource.path)}")
+            raise NotFound(f"nothing at {scope.href(resource.path, scope.request.slash)}")
     if one is None or resource.kind not in one.kinds:
         raise Forbidden(f"{type(wanted).__name__} on a {resource.kind}", condition=D("supported-report"))
     return one.run(scope, wanted)

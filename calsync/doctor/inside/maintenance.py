@@ -146,6 +146,16 @@ def journals(context: Context) -> Iterator[Finding]:
         else:
             yield ok("none is kept; a restore loses what came after the backup ([history] journal)")
         return
+    if context.logins is not None and context.logins is not context.store:
+        with context.logins.read() as tx:
+            apart = journal.folder_of(tx) is None
+        if apart:
+            yield note(
+                "the store of the logins ([auth] calsync_url) is in no journal: a restore of it loses what came since",
+                "all stores in a journal, or one store for both",
+                "leave [auth] calsync_url away, or back that store up often",
+                "logins-journal",
+            )
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         yield problem(
             f"{folder} {'cannot be written' if folder.is_dir() else 'is not there'}: nothing can be changed",

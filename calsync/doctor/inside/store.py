@@ -65,6 +65,8 @@ def opened(context: Context) -> Iterator[Finding]:
             )
         elif "there is no store" in text:
             yield note(text, "a store", "calsync serve makes one; calsync restore BACKUP brings one back", "no-store")
+        elif "is gone, and was there" in text:
+            yield problem(text, "the store's file", "calsync restore BACKUP (docs/backup.md)", "lost-store")
         else:
             yield problem(text, "a store that opens", "calsync verify; docs/damage.md says what helps", "store")
         return

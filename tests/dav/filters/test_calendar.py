@@ -12,6 +12,7 @@ from calsync.dav.filters.calendar import matches
 from calsync.ical.budget import Budget
 from calsync.ical.lines import Component, scan
 from calsync.webdav.parse_filters import calendar_filter
+from tests.dav.filters.elements import ABSENT, text
 from tests.odd_lines import ACCEPTED, Odd, calendar, event, todo
 
 C = "urn:ietf:params:xml:ns:caldav"
@@ -35,13 +36,6 @@ def comp(name: str, inside: str = "") -> str:
 def prop(name: str, inside: str = "") -> str:
     return f'<prop-filter name="{name}">{inside}</prop-filter>'
 
-
-def text(value: str, **attributes: str) -> str:
-    given = "".join(f' {key.replace("_", "-")}="{one}"' for key, one in attributes.items())
-    return f"<text-match{given}>{value}</text-match>"
-
-
-ABSENT = "<is-not-defined/>"
 
 ONE = event(
     "one",

@@ -6,6 +6,7 @@ from lxml import etree
 from calsync.dav.filters.card import matches
 from calsync.ical.lines import scan
 from calsync.webdav.parse_filters import card_filter
+from tests.dav.filters.elements import ABSENT, text
 from tests.odd_lines import ACCEPTED, Odd
 
 CARD = (
@@ -25,16 +26,10 @@ def prop(name: str, inside: str = "", test: str = "anyof") -> str:
     return f'<prop-filter name="{name}" test="{test}">{inside}</prop-filter>'
 
 
-def text(value: str, **attributes: str) -> str:
-    given = "".join(f' {key.replace("_", "-")}="{one}"' for key, one in attributes.items())
-    return f"<text-match{given}>{value}</text-match>"
-
-
 def param(name: str, inside: str = "") -> str:
     return f'<param-filter name="{name}">{inside}</param-filter>'
 
 
-ABSENT = "<is-not-defined/>"
 WORK = param("TYPE", text("work"))
 
 

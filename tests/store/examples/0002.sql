@@ -70,7 +70,7 @@ CREATE TABLE collection (
 	modified BIGINT NOT NULL, 
 	CONSTRAINT collection_key PRIMARY KEY (owner, id)
 );
-INSERT INTO "collection" VALUES(1,2,'calendar','','{"{DAV:}displayname": "Work"}',10,0,2,367,1795427896,1795427896);
+INSERT INTO "collection" VALUES(1,2,'calendar','','{"{DAV:}displayname": "<displayname xmlns=\"DAV:\">Work</displayname>"}',10,0,2,367,1795427896,1795427896);
 INSERT INTO "collection" VALUES(1,4,'addressbook','','{}',9,0,1,70,1795427896,1795427896);
 CREATE TABLE credential (
 	id TEXT NOT NULL, 

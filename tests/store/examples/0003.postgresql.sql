@@ -353,7 +353,7 @@ INSERT INTO public.card_field VALUES (1, 8, 1, 4, 'FN', 'renée');
 INSERT INTO public.card_field VALUES (1, 8, 2, 4, 'N', 'renée;;;;');
 
 INSERT INTO public.collection VALUES (1, 4, 'addressbook', '', '{}', 9, 0, 1, 70, 1795431960, 1795431960);
-INSERT INTO public.collection VALUES (1, 2, 'calendar', '', '{"{DAV:}displayname": "Work"}', 10, 0, 2, 367, 1795431960, 1795431960);
+INSERT INTO public.collection VALUES (1, 2, 'calendar', '', '{"{DAV:}displayname": "<displayname xmlns=\"DAV:\">Work</displayname>"}', 10, 0, 2, 367, 1795431960, 1795431960);
 
 INSERT INTO public.credential VALUES ('text''s', 7, 'text''s', 'text''s', '\x006f6374657473', 'text''s', 7, 7, 7, 7, 'text''s', 'text''s', 7);
 
