@@ -34,7 +34,9 @@ def test_refusals_name_no_place_of_the_server(anna: Client, tmp_path: Path) -> N
 DAMAGED = ": it is damaged on the server: what is stored there is no longer what was put (calsync verify)"
 
 
-def test_a_failure_says_its_number_and_nothing_of_the_machine(application: Application, anna: Client, tmp_path: Path) -> None:
+def test_a_failure_says_its_number_and_nothing_of_the_machine(
+    application: Application, anna: Client, tmp_path: Path
+) -> None:
     anna.propfind("/anna/", Depth="0")
     [path] = tmp_path.rglob("*.db")
     path.with_name(path.name + "-wal").unlink(missing_ok=True)
