@@ -13,7 +13,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from calsync import failures, grants, home, streams, upstream
+from calsync import upstream
 from calsync.accounts import turn
 from calsync.accounts.throttle import is_here, network
 from calsync.dav import changes, methods, properties, registry, reports
@@ -21,16 +21,17 @@ from calsync.dav.context import Context, settings
 from calsync.dav.request import Mount, Request, Response, Segments
 from calsync.dav.resources import Kind
 from calsync.dav.scope import Scope
-from calsync.environ import Environ, body_of, headers_of, outside, path_of, radicales_path
-from calsync.guesses import Guesses
-from calsync.health import Health
+from calsync.gate import failures, grants, home, streams
+from calsync.gate.environ import Environ, body_of, headers_of, outside, path_of, radicales_path
+from calsync.gate.guesses import Guesses
+from calsync.gate.health import Health
+from calsync.gate.login import Denied, challenge, identify
+from calsync.gate.observe import Trace, address_of
+from calsync.gate.streams import StartResponse
 from calsync.jobs.hands import Hands
-from calsync.login import Denied, challenge, identify
-from calsync.observe import Trace, address_of
 from calsync.recovery import hold
 from calsync.services import Services, well_known
 from calsync.store.engine import Store
-from calsync.streams import StartResponse
 from calsync.web import forms
 from calsync.web.site import Site
 from calsync.webdav.errors import DavError, Forbidden, MethodNotAllowed, ServiceUnavailable, Unauthorized

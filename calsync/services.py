@@ -11,11 +11,11 @@ from typing import Any, Final
 from calsync import upstream
 from calsync.dav import registry
 from calsync.dav.request import Response, Segments
-from calsync.environ import body_of, headers_of, outside, path_of, raw_path, stated_length
-from calsync.guesses import Guesses
-from calsync.health import NAMES as HEALTH
-from calsync.health import Health
-from calsync.login import identify
+from calsync.gate.environ import body_of, headers_of, outside, path_of, raw_path, stated_length
+from calsync.gate.guesses import Guesses
+from calsync.gate.health import NAMES as HEALTH
+from calsync.gate.health import Health
+from calsync.gate.login import identify
 from calsync.metrics import exposition
 from calsync.metrics.exposition import Figures
 from calsync.store import principals
@@ -45,7 +45,7 @@ class Services:
     """`site`: the pages, None where there are none. `figures`: what `/.calsync/metrics` tells, None where nothing.
 
     `largest`: octets that a body may have (0: any number); a service may take less. `script_name`, `delay`,
-    `guesses`: as `calsync.environ.path_of` and `calsync.login.identify` take them.
+    `guesses`: as `calsync.gate.environ.path_of` and `calsync.gate.login.identify` take them.
     """
 
     store: Store

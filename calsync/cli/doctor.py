@@ -9,7 +9,7 @@ from typing import Final
 
 from calsync.cli import password_input, place
 from calsync.doctor.finding import Finding, Level, command
-from calsync.observe import one_line
+from calsync.gate.observe import one_line
 
 _OK, _PROBLEM, _COULD_NOT, _WARNING = 0, 1, 2, 3
 

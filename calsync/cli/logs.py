@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from calsync.counters.recent import Record
-from calsync.observe import masked, one_line
+from calsync.gate.observe import masked, one_line
 
 #: The loggers whose level `[logging] level` sets.
 OURS: Final = ("calsync", "calsync_storage", "calsync_auth", "radicale")

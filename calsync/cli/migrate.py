@@ -16,7 +16,7 @@ from calsync.cli import account_list, place
 from calsync.cli.account_list import Line
 from calsync.cli.password_input import NoPassword, first_line, password
 from calsync.cli.progress import Bar
-from calsync.observe import one_line
+from calsync.gate.observe import one_line
 from calsync.remote.bodies import PARALLEL
 from calsync.remote.client import EVERYWHERE, Answered, Client, Login
 from calsync.remote.compare import Compared

@@ -19,7 +19,7 @@ from calsync.accounts.newcomer import First
 from calsync.accounts.passwords import BadPassword
 from calsync.accounts.policy import BadPolicy, Policy, configured
 from calsync.accounts.scopes import BadScope
-from calsync.observe import one_line
+from calsync.gate.observe import one_line
 from calsync.store.engine import Store, commits
 from calsync.store.errors import Again, StoreError
 from calsync.transfer.source import SourceError

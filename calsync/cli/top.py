@@ -18,8 +18,8 @@ from typing import Any, Final
 from calsync import config
 from calsync.cli import place, serve_metrics
 from calsync.counters import folder
+from calsync.gate.observe import one_line
 from calsync.metrics.activity import Activity, Row
-from calsync.observe import one_line
 from calsync.store.errors import StoreError
 
 #: By what is sorted: word → key, greatest first.

@@ -77,10 +77,11 @@ def _dates(calendar: Component) -> int:
 def _is_longer(calendar: Component, first: int, limit: int, budget: Budget) -> bool:
     """Whether a series that ends has more occurrences than the limit.
 
-    One without end has no number; what is kept of it is bounded by the window of the index.
+    One without end has no number; what is kept of it is bounded by the window of the index. So is what is kept of one
+    that happens once a day at most and ends on a far date, as clients write that know no "for ever" (`UNTIL=99991231`).
     """
     rules = [rule for component in calendar.components if is_series(component) for rule in _rules(component)]
-    if any(rule.total is None and rule.until is None for rule in rules):
+    if any(rule.total is None and (rule.until is None or _is_calm(rule)) for rule in rules):
         return False
     if any(rule.total is not None and rule.total > limit for rule in rules):
         return True
@@ -104,10 +105,15 @@ def _rules(component: Component) -> list[Rule]:
     return found
 
 
+def _is_calm(rule: Rule) -> bool:
+    """Whether it gives one occurrence a day at most, for it does not speak of hours."""
+    return rule.frequency <= DAILY and not (rule.hours or rule.minutes or rule.seconds)
+
+
 def _at_most(rule: Rule, first: int) -> float:
-    """No rule gives more: its number, or one a day where it does not speak of hours."""
+    """No rule gives more: its number, or one a day."""
     if rule.total is not None:
         return rule.total
-    if rule.frequency > DAILY or rule.hours or rule.minutes or rule.seconds or rule.until is None:
+    if rule.until is None or not _is_calm(rule):
         return float("inf")
     return (rule.until.wall - first) / DAY + 2

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
-from calsync.observe import one_line
+from calsync.gate.observe import one_line
 
 Subject = TypeVar("Subject")
 

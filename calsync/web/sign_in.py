@@ -9,7 +9,7 @@ from calsync.accounts import audit
 from calsync.accounts.accounts import BackendDown, Throttled, TooManyChecks
 from calsync.counters import families
 from calsync.dav.request import Response
-from calsync.login import log_failure
+from calsync.gate.login import log_failure
 from calsync.web import routes
 from calsync.web.texts import _
 

@@ -11,7 +11,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calsync import compress
+from calsync.gate import compress
 from tests.dav.conftest import Client, event
 
 

@@ -31,6 +31,8 @@ def many(count: int) -> bytes:
         (event("one", "RRULE:FREQ=HOURLY;UNTIL=20260401T100000Z"), ""),
         (event("one", "RRULE:FREQ=WEEKLY;UNTIL=22000101T000000Z"), ""),
         (event("one", "RRULE:FREQ=DAILY"), ""),
+        (event("one", "RRULE:FREQ=DAILY;UNTIL=99991231T235959Z"), ""),
+        (event("one", "RRULE:FREQ=DAILY;BYHOUR=9,10;UNTIL=20991231T235959Z"), "max-instances"),
         (many(5000), ""),
         (many(5001), "max-attendees-per-instance"),
     ],

@@ -12,11 +12,12 @@ from typing import Final
 
 import httptools
 
-from calsync import compress
 from calsync.dav import forms
 from calsync.dav.filters import calendar as calendar_filters
 from calsync.dav.filters import card as card_filters
 from calsync.dav.filters.plan import calendar_plan, card_plan
+from calsync.gate import compress
+from calsync.gate.login import basic
 from calsync.ical import facts, rules, whole, zones
 from calsync.ical.budget import Budget, BudgetExceeded
 from calsync.ical.instants import InvalidTime, parse_duration, parse_period, parse_time
@@ -24,7 +25,6 @@ from calsync.ical.lines import ScanError, scan, split_values, unescape
 from calsync.ical.recur import occurrences
 from calsync.ical.subset import calendar_data
 from calsync.ical.validate import Refused
-from calsync.login import basic
 from calsync.store.changes import SyncToken
 from calsync.webdav import headers, multistatus, parse, parse_bulk, urls
 from calsync.webdav.errors import DavError

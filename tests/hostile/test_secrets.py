@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from calsync.app import Application
-from calsync.observe import masked
+from calsync.gate.observe import masked
 from tests.access.asking import ASKING
 from tests.dav.conftest import PASSWORD, Client, event
 from tests.hostile.case import HOME

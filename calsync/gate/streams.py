@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from calsync import compress, counters
+from calsync import counters
 from calsync.counters import families
 from calsync.dav.request import Response
-from calsync.observe import Trace
+from calsync.gate import compress
+from calsync.gate.observe import Trace
 from calsync.upstream import logger
 from calsync.webdav.multistatus import reason
 

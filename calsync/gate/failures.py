@@ -9,7 +9,7 @@ from calsync.counters import families
 from calsync.dav.damage import OCTETS
 from calsync.dav.incoming import over_quota
 from calsync.dav.request import XML, Response
-from calsync.observe import Trace
+from calsync.gate.observe import Trace
 from calsync.store.disk import MEANINGS
 from calsync.store.errors import Busy, Damaged, Full, OverQuota, ReadOnly, StoreError
 from calsync.upstream import logger

@@ -16,8 +16,8 @@ from typing import Any
 from calsync import counters, upstream
 from calsync.accounts.accounts import BackendDown, Identity, Throttled, TooManyChecks
 from calsync.counters import families
-from calsync.guesses import Guesses
-from calsync.observe import address_of
+from calsync.gate.guesses import Guesses
+from calsync.gate.observe import address_of
 from calsync.store.errors import StoreError
 from calsync.upstream import logger
 from calsync.webdav.errors import DavError, ServiceUnavailable, Unauthorized

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from calsync.dav.request import Segments
-from calsync.observe import address_of
+from calsync.gate.observe import address_of
 from calsync.webdav import urls
 from calsync.webdav.errors import BadRequest, ContentTooLarge, UnsupportedMediaType
 
