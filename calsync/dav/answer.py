@@ -219,7 +219,7 @@ class Listing:
     def page(self, rows: Sequence[ItemRow | Item], bodies: Mapping[int, bytes] | None = None) -> list[bytes]:
         """One response a row; `bodies` by item id where `needs_octets`. A transaction is open meanwhile.
 
-        A damaged body is a 500 for that resource alone (decision D8).
+        A damaged body is a 500 for that resource alone (decision D22).
         """
         self._scope.request.doing.items += len(rows)
         hrefs = [self._prefix + row.url.encode() for row in rows]

@@ -20,7 +20,7 @@ from calsync.gate.guesses import Guesses
 from calsync.gate.observe import address_of
 from calsync.store.errors import StoreError
 from calsync.upstream import logger
-from calsync.webdav.errors import DavError, ServiceUnavailable, Unauthorized
+from calsync.webdav.errors import ServiceUnavailable, TooManyRequests, Unauthorized
 
 #: Characters of a name that the log shows; anybody can send a long one.
 _SHOWN = 128
@@ -38,11 +38,11 @@ class Denied(Unauthorized):
         self.bearer = bearer
 
 
-class Throttling(DavError):
+class Throttling(TooManyRequests):
     """Too many credentials that did not hold came from there (RFC 6585 §4)."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("too many failed logins", status=429, headers={"Retry-After": str(retry_after)})
+        super().__init__("too many failed logins", headers={"Retry-After": str(retry_after)})
 
 
 def basic(header: str) -> tuple[str, str] | None:

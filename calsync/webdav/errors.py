@@ -63,14 +63,6 @@ class Conflict(DavError):
     status = 409
 
 
-class Gone(DavError):
-    status = 410
-
-
-class LengthRequired(DavError):
-    status = 411
-
-
 class PreconditionFailed(DavError):
     status = 412
 

@@ -79,11 +79,15 @@ class FieldMatch:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
+    """Cards that meet one of the conditions."""
+
     conditions: tuple[CardCondition, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
+    """Cards that meet all of the conditions."""
+
     conditions: tuple[CardCondition, ...]
 
 
@@ -93,6 +97,8 @@ Source = Nothing | Listed | InRange | WithUid | CardCondition
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """How a filter is answered: what the index gives, and what of that still has to be read (`residual`)."""
+
     source: Source
     residual: Residual
 

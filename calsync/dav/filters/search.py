@@ -167,7 +167,7 @@ class Search:
         return self._plan.residual is Residual.ALWAYS or one.row.seq > self._collection.seq
 
     def _passes(self, row: ItemRow, octets: bytes | None) -> bool:
-        """Damaged octets pass: the answer has to name them as such, never to leave them out (decision D8)."""
+        """Damaged octets pass: the answer has to name them as such, never to leave them out (decision D22)."""
         begun = thread_time()
         try:
             whole = items.checked(row, octets)

@@ -102,7 +102,7 @@ def _item(
     container = target.collection
     if target.is_collection or container is None:
         raise Forbidden("an item cannot stand there")
-    _check_fits(scope, source, target)
+    _check_fits(source, target)
     octets = items.body(tx, source.member)
     changes.written(inner, tx, target, octets)
     if move:
@@ -145,7 +145,7 @@ def _cleared(inner: Scope, tx: Transaction, source: Resource, target: Resource) 
     return locate(tx, target.path)
 
 
-def _check_fits(scope: Scope, source: Resource, target: Resource) -> None:
+def _check_fits(source: Resource, target: Resource) -> None:
     have, want = source.container, target.container
     if have.kind != want.kind:
         condition = {

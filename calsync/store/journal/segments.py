@@ -15,7 +15,7 @@ _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 def segments(folder: Path) -> list[Path]:
     """The files of a journal, the oldest first. Raises `OSError`."""
-    return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX))
+    return sorted(path for path in folder.iterdir() if path.name.endswith(SUFFIX) and path.is_file())
 
 
 def position(folder: Path) -> dict[str, int]:
