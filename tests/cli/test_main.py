@@ -30,6 +30,8 @@ _PRESSED_TWICE = """
 import atexit, signal, sys
 from calsync.cli.main import main
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
+
 class Terminal:
     def readline(self):
         signal.raise_signal(signal.SIGINT)

@@ -106,3 +106,5 @@ def test_a_name_that_an_event_is_given_is_kept(anna: Client) -> None:
     protected = "{http://calendarserver.org/ns/}getctag"
     answer = patch(anna, member, '<set><prop><getctag xmlns="http://calendarserver.org/ns/">1</getctag></prop></set>')
     assert answer.prop(member, protected)[0] == 403
+    answer = patch(anna, member, '<remove><prop><getctag xmlns="http://calendarserver.org/ns/" /></prop></remove>')
+    assert answer.prop(member, protected)[0] == 200

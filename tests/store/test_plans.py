@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +119,8 @@ def test_no_statement_walks_through_a_whole_table(
     if name.endswith("principals._LISTING"):
         assert walks == ["SCAN principal USING INDEX principal_name"]
     else:
-        assert [step for step in walks if step not in ("SCAN copied", "SCAN (subquery-3)")] == []
+        # The rows that are copied, found before: SQLite counts its subqueries.
+        assert [step for step in walks if not re.fullmatch(r"SCAN (copied|\(subquery-\d\))", step)] == []
 
 
 @pytest.mark.parametrize("name, statement", STATEMENTS)

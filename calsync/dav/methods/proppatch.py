@@ -79,8 +79,10 @@ def accept(
         live = one is not None and resource.kind in one.kinds
         if update.name == COMPONENT_SET and live and resource.collection and resource.collection.id:
             continue
+        # What is live elsewhere would not be found again where an item keeps it; to remove it is no error (§14.23).
+        protects = live or (resource.kind in ITEMS and update.xml is not None)
         try:
-            if (one is not None and one.accept is None) or update.name in registry.DATA:
+            if (one is not None and one.accept is None and protects) or update.name in registry.DATA:
                 # RFC 4918 §16; resourcetype among them: a calendar stays one.
                 raise Forbidden(f"{update.name} is protected", condition=D("cannot-modify-protected-property"))
             if one is not None and live and one.instead_of:
