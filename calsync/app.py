@@ -105,7 +105,7 @@ class Application(upstream.RadicaleApplication):
         except DavError as error:
             response = self._refusal(error, environ, trace)
         except turn.Elsewhere:
-            trace.withdraw()
+            environ["calsync.began"] = trace.withdraw()
             remote = address_of(environ)
             environ["calsync.unchecked"] = "" if is_here(remote) else network(remote)
             return []

@@ -45,8 +45,9 @@ class Relay:
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                self._sockets.append(near)  # it has to be closed also where nobody listens there
                 far = socket.create_connection(("127.0.0.1", self._port))
-                self._sockets += near, far
+                self._sockets.append(far)
                 lost = threading.Event()
                 for target, arguments in ((self._ask, (near, far, lost)), (self._answer, (far, near, lost))):
                     thread = threading.Thread(target=target, args=arguments, daemon=True)

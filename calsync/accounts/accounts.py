@@ -192,18 +192,18 @@ class Accounts(Administration):
         standing = self.throttle.check(login, address)
         with self._store.read() as tx:
             account = administration.found(tx, login)
-            stored = None if self._main is not None else _stored(tx, account)
-        if stored is None:
+            stored = _stored(tx, account) if self._main is None else ""
+        against = _against(account, stored) if self._main is None else None
+        if against is None:
             self.throttle.check_again(standing, password)
-        elif self.throttle.is_wrong(standing, password, stored):
+        elif self.throttle.is_wrong(standing, password, against):
             return None
         turn.take()
         if self._main is None:
-            good = self._own_password(account, password, stored or "")
+            good = self._own_password(account, password, stored)
         else:
             account, good = self._ask(self._main, login, password, address, account)
         if account is None or not good or account.disabled:
-            against = None if good else stored
             self.throttle.failed(standing, account.name if account else "", address, password, against)
             if account is not None and tokens.is_mistyped(password):
                 _log.info("accounts: %r logged in with what looks like an app password, mistyped", account.name)
@@ -251,6 +251,14 @@ def _stored(tx: Transaction, account: Account | None) -> str:
     """The hash of an account's own password; empty where there is none."""
     row = None if account is None else tx.first(rows.PASSWORD, account_id=account.id)
     return "" if row is None or row[0] is None else str(row[0])
+
+
+def _against(account: Account | None, stored: str) -> str:
+    """What a password was compared with, as is remembered: nothing that holds is refused once a closed account opens.
+
+    A closed one refuses its own password like any other, also the second time: how long that takes tells nothing.
+    """
+    return f"{stored} closed" if account is not None and account.disabled else stored
 
 
 def _is_text(typed: str) -> bool:

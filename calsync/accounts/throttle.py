@@ -95,11 +95,12 @@ class Throttled(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Who wants to log in: the keys under which it is counted, and what the pair has to be forgiven."""
+    """Who wants to log in: the keys that count it, the rule for the pair, and what the pair has to be forgiven."""
 
     pair: str
     address: str
     failures: int = 0
+    rule: str = "pair"
 
 
 @dataclass(slots=True)
@@ -124,9 +125,11 @@ def network(address: str) -> str:
 def is_here(address: str) -> bool:
     """Whether the address says nothing of who it is: of this machine, or none (a unix socket)."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return True
+    # On a socket for both (systemd opens such), 127.0.0.1 is ::ffff:127.0.0.1.
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def mark(name: str) -> str:
@@ -164,14 +167,15 @@ class Throttle:
         with self._store.read() as tx:
             known = tx.first(_GET, of=known_key(login, net))
             is_known = known is not None and now - int(known[1]) < KNOWN
-            pair = self._state(tx, standing.pair, "known" if is_known else "pair", now)
+            rule = "known" if is_known else "pair"
+            pair = self._state(tx, standing.pair, rule, now)
             whole = (0, 0)
             if standing.address and not is_known:
                 whole = self._state(tx, standing.address, "address", now)
         until = max(pair[1], whole[1])
         if until > now:
             raise Throttled(until - now)
-        return Standing(standing.pair, standing.address, pair[0])
+        return Standing(standing.pair, standing.address, pair[0], rule)
 
     def standing(self, login: str, address: str) -> Standing:
         """Who this is, who need not wait."""
@@ -206,7 +210,7 @@ class Throttle:
             return
         now = clock.now()
         found = self._tried.find(self._tried.digest(standing.pair, password), now)
-        until = 0 if found is None else found.last + wait(found.count, "pair")
+        until = 0 if found is None else found.last + wait(found.count, standing.rule)
         if until > now:
             raise Throttled(until - now)
 

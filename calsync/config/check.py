@@ -192,7 +192,7 @@ def _store(configuration: upstream.Configuration) -> Iterator[Found]:
         try:
             if not urls.is_postgresql(url):
                 path = urls.path_of(url)
-                if not path.exists():
+                if urls.is_new(url):
                     reason = _not_writable(path.parent)
                     if reason:
                         yield ERROR, section, option, f"{path.parent}: {reason}"

@@ -85,12 +85,11 @@ class Trace:
         self._environ = environ
         self._place = -1
         self._shown = False
-        self._began = 0.0
+        before: tuple[float, float] | None = environ.get("calsync.began")
+        self._began, self._started = before or (time.time(), time.perf_counter())
         self._requests = requests.kept()
         if self._requests is not None:
-            self._began = time.time()
             self._requests.begin()
-        self._started = time.perf_counter()
 
     def is_from(self, user: str, device: str) -> None:
         """Whom it is from is known by now."""
@@ -113,10 +112,11 @@ class Trace:
                 masked(_readable(environ.get("PATH_INFO", ""))),
             )
 
-    def withdraw(self) -> None:
-        """It comes again, elsewhere, and is counted there."""
+    def withdraw(self) -> tuple[float, float]:
+        """It comes again, elsewhere, and is counted there; this gives what `calsync.began` is to be then."""
         if self._requests is not None:
             self._requests.withdraw()
+        return self._began, self._started
 
     def end(self, octets: int) -> None:
         """The answer is out, with so many octets of body."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, bindparam, delete, insert, select
 
 from calsync.recovery.account_lines import WHOSE, AccountLine, Rows, following, related
 from calsync.recovery.replay import Journaled
@@ -32,6 +32,8 @@ _EPOCHS: Final = Prepared(select(principal_table.c.id, principal_table.c.epoch))
 # The line begins anew when all is done, with all there are then: no single change need be said.
 _EMPTY: Final = {table.name: Prepared(delete(table)) for table in (*TABLES, *_FORGOTTEN)}
 _INSERT: Final = {table.name: Prepared(insert(table)) for table in TABLES}
+_OF_HOME: Final = Prepared(select(account.c.id).where(account.c.principal == bindparam("home")))
+_REMOVE: Final = tuple(Prepared(delete(table).where(of == bindparam("of_account"))) for table, of in TABLES.items())
 _COUNTER: Final = "counter:account"
 _NUMBER: Final = f"counter:{account_changes.COUNTER}"
 
@@ -79,6 +81,13 @@ def part(tx: Transaction) -> Known:
     found = Known({}, *account_changes.line(tx), int(meta.get(tx, _NUMBER) or b"0"))
     account_changes.set_line(tx, "", (*found.before, found.line))
     return found
+
+
+def leave(tx: Transaction, home: int) -> None:
+    """Take out the account of a home that is to go: its name may be somebody else's since."""
+    for (account_id,) in tx.all(_OF_HOME, home=home):
+        for statement in _REMOVE:
+            tx.run(statement, of_account=account_id)
 
 
 def _own(tx: Transaction, parted: Known) -> Known:

@@ -59,7 +59,7 @@ class Applying:
         state = stretch.state
         self._since, self._adding = stretch.since, stretch.adding
         # Ids beyond what both histories share mean something else in this one.
-        self._ids = {old: new for old, new in self._ids.items() if old <= stretch.since}
+        self._ids = {old: new for old, new in self._ids.items() if old <= stretch.kept}
         standing = state.standing()
         self._properties(state)
         if not stretch.adding:

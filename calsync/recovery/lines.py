@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from calsync.recovery.replay import Journaled
 from calsync.recovery.salvage import Salvaged
@@ -47,14 +47,15 @@ class _Sources:
     use_salvage: bool
     restored: Sequence[Restored]
 
-    def follow(self, epoch: str, seq: int) -> list[tuple[str, int]]:
-        """The epochs from this one on, each with the seq up to which its ids mean what the backup's do."""
-        found = [(epoch, seq)]
+    def follow(self, epoch: str, seq: int) -> list[tuple[str, int, int]]:
+        """The epochs from this one on, each with the seqs up to which its ids mean what the backup's do, and what those
+        of the epoch before do: that may have been a backup which was made later."""
+        found = [(epoch, seq, 0)]
         while True:
             children = [one for one in self.restored if one.old == found[-1][0]]
-            if not children or children[-1].new in {epoch for epoch, _ in found}:
+            if not children or children[-1].new in {epoch for epoch, _, _ in found}:
                 return found
-            found.append((children[-1].new, min(found[-1][1], children[-1].at)))
+            found.append((children[-1].new, min(found[-1][1], children[-1].at), children[-1].at))
 
     def state(self, epoch: str, *, journal: bool, salvage: bool) -> State:
         """What the sources know of an epoch, together."""
@@ -102,22 +103,22 @@ def lines(
     known = {stretch.state.epoch for line in found for stretch in line.stretches}
     for epoch in sorted(_others(sources)):
         line = [*sources.follow(epoch, 0)]
-        if known & {each for each, _ in line}:
+        if known & {each for each, _, _ in line}:
             continue  # an ancestor of somebody in the backup
-        owner = next((state.owner for each, _ in reversed(line) if (state := _any(sources, each)).owner), None)
+        owner = next((state.owner for each, _, _ in reversed(line) if (state := _any(sources, each)).owner), None)
         here = epoch in salvaged.states or line[-1][0] in salvaged.states
         created = journaled is not None and epoch in journaled.states and epoch not in journaled.gaps
         if owner is None or not (here or created):
             continue  # removed before the backup was made
+        new = _line(sources, owner.name, None, line, owner.kind)
+        if new.gone:
+            continue  # came and went since: nothing of it is somebody else's who is called so
         # By the names of the end: one that was given up since may have a new bearer, who is somebody else.
         namesake = next((one for one in found if folded(one.called) == folded(owner.name) and not one.gone), None)
         if namesake is not None:
             # Of a store that was made after the loss: it did not know what was here, so what it lacks was not deleted.
-            begun = _line(sources, owner.name, None, line).stretches
-            namesake.stretches += [Stretch(one.state.additions(), one.since, adding=True) for one in begun]
-            continue
-        new = _line(sources, owner.name, None, line, owner.kind)
-        if not new.gone and (new.stretches[-1].state.owner is not None or new.stretches[0].state.owner is not None):
+            namesake.stretches += [replace(one, state=one.state.additions(), adding=True) for one in new.stretches]
+        elif new.stretches[-1].state.owner is not None or new.stretches[0].state.owner is not None:
             found.append(new)
     return sorted(found, key=lambda line: not line.gone)
 
@@ -135,12 +136,16 @@ def _any(sources: _Sources, epoch: str) -> State:
 
 
 def _line(
-    sources: _Sources, name: str, principal: Principal | None, followed: Sequence[tuple[str, int]], kind: str = "user"
+    sources: _Sources,
+    name: str,
+    principal: Principal | None,
+    followed: Sequence[tuple[str, int, int]],
+    kind: str = "user",
 ) -> Line:
-    epochs = [epoch for epoch, _ in followed]
+    epochs = [epoch for epoch, _, _ in followed]
     applied = [
-        Stretch(sources.state(epoch, journal=sources.use_journal, salvage=sources.use_salvage), since)
-        for epoch, since in followed
+        Stretch(sources.state(epoch, journal=sources.use_journal, salvage=sources.use_salvage), since, kept)
+        for epoch, since, kept in followed
     ]
     by_journal = sources.journal_covers(epochs)
     by_store = sources.store_covers(epochs, 0 if principal is None else principal.seq)

@@ -353,6 +353,7 @@ def _one(store: Store, line: Line, done: Done) -> int:
             _note(tx, line, principal.epoch, 0)
             done.principals += 1
         elif line.gone:
+            accounts.leave(tx, principal.id)
             principals.delete(tx, principal)
             done.deleted += 1
     if line.gone:

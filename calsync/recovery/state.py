@@ -106,12 +106,13 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of a principal's history: what its epoch holds beyond `since`, up to `upto` where it was left there.
+    """A part of a principal's history: what its epoch holds beyond `since`.
 
-    `adding`: it began anew beside the backup's, and takes nothing away from it.
+    `kept`: up to it, ids mean what they do in the stretch before. `adding`: it began anew beside the backup's, and
+    takes nothing away from it.
     """
 
     state: State
     since: int
-    upto: int | None = None
+    kept: int = 0
     adding: bool = False

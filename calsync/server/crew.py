@@ -74,8 +74,8 @@ class _Line:
         return job
 
     def turn_away(self) -> _Job[Any]:
-        """The last of those who have most here."""
-        whose, waiting = max(self._waiting.items(), key=lambda entry: len(entry[1]))
+        """The last of those who have most here; where several have as many, of whose turn is last."""
+        whose, waiting = max(reversed(self._waiting.items()), key=lambda entry: len(entry[1]))
         job = waiting.pop()
         if not waiting:
             del self._waiting[whose]

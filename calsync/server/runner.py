@@ -45,6 +45,10 @@ POLITE = 1.0
 #: that compute took 58 ms in the middle; with 1 ms it takes 12.
 SWITCH = 0.001
 
+#: Seconds for which threads are waited for whose requests were cut off: a login at a server that does not answer takes
+#: longer than anybody waits for this one's end. Shorter than `workers.BEYOND`, after which a worker is killed.
+CUT_OFF = 5.0
+
 #: Files that are open beside the connections: the store's, the log, spooled bodies.
 OTHER_FILES = 128
 
@@ -107,7 +111,7 @@ class Runner:
         polite = orders.polite if self.control is not None else not self.own
         whole = await _finish(guests, self.limits.stop, min(POLITE, self.limits.stop) if polite else 0.0)
         watch.cancel()
-        whole = await asyncio.to_thread(crew.stop, 1.0 if whole else self.limits.stop) and whole
+        whole = await asyncio.to_thread(crew.stop, 1.0 if whole else min(CUT_OFF, self.limits.stop)) and whole
         for path in made:
             path.unlink(missing_ok=True)
         logger.info("stopped" if whole else "stopped; some requests were cut off")

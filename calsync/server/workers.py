@@ -73,9 +73,8 @@ class Place:
         facts = json.loads(told)
         [control] = addresses.handed_over([facts["control"]])
         beside = addresses.handed_over(facts["beside"])
-        return cls(
-            addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"], beside, facts["memory"]
-        )
+        memory = facts.get("memory", -1)  # a parent may be older than its workers: SIGUSR2 after an upgrade
+        return cls(addresses.handed_over(facts["sockets"]), control, facts["number"], facts["first"], beside, memory)
 
 
 def processors() -> int:
@@ -88,7 +87,11 @@ def processors() -> int:
 def _memory() -> int:
     if not hasattr(os, "memfd_create"):
         return -1
-    descriptor = os.memfd_create("calsync-workers")
+    try:
+        descriptor = os.memfd_create("calsync-workers")
+    except OSError as error:  # forbidden (seccomp), say
+        logger.warning("the workers share no memory: each counts wrong passwords by itself (%s)", error.strerror)
+        return -1
     os.write(descriptor, os.urandom(RANDOM))
     return descriptor
 

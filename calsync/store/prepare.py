@@ -70,19 +70,26 @@ def is_current(path: Path, chain: Chain = CHAIN) -> bool:
         raise sqlite.failure(error, path) from error
 
 
-def _touch(path: Path, *, create: bool) -> None:
-    # A store was made before its lock, and the lock stays; asked in this order, for another may be making both.
+def is_new(path: Path) -> bool:
+    """Whether no store is at `path`, and none was. Raises `StoreError` for one that was there and is gone."""
+    # A store is made before its lock, and the lock stays; asked in this order, for another may be making both.
     left = sqlite.lock_of(path).path.exists()
     if path.exists():
         if path.is_dir():
             raise StoreError(f"store: {path}: is a folder; name a file in it")
-        return
+        return False
     if left:
         # Phones that are shown an empty calendar delete theirs.
         raise StoreError(
             f"store: {path}: is gone, and was there, for {path.name}-lock is (put the file back, or calsync restore a "
             f"backup; to begin anew with nothing in it, remove {path.name}-lock)"
         )
+    return True
+
+
+def _touch(path: Path, *, create: bool) -> None:
+    if not is_new(path):
+        return
     if not create:
         raise StoreError(f"store: {path}: there is no store (calsync serve makes one)")
     if not path.parent.exists():

@@ -37,6 +37,16 @@ def is_current(url: str) -> bool:
     return prepare.is_current(path_of(url))
 
 
+def is_new(url: str) -> bool:
+    """Whether the file that an SQLite store's URL names is not there and never was. Raises `StoreError` where it was,
+    or may have been."""
+    from calsync.store import prepare
+
+    named = path_of(url)
+    _check_links(named)
+    return prepare.is_new(Path(os.path.realpath(named)))
+
+
 def is_postgresql(url: str) -> bool:
     """Whether a store's URL names a PostgreSQL database."""
     return url.startswith(("postgresql://", "postgres://"))
@@ -52,13 +62,25 @@ def opening(url: str, partitions: int = 0) -> tuple[str, Callable[[bool], Backen
     """The name under which all that open this store meet, and how it is opened."""
     if is_postgresql(url):
         return url, partial(_postgresql, f"postgresql://{url.partition('://')[2]}", partitions)
-    name = os.path.realpath(path_of(url))
-    return name, partial(_sqlite, Path(name))
+    named = path_of(url)
+    name = os.path.realpath(named)
+    return name, partial(_sqlite, named, Path(name))
 
 
-def _sqlite(path: Path, create: bool) -> Backend:
+def _check_links(named: Path) -> None:
+    """A link that leads nowhere is no place for a new store: the disk it led to is not there. Raises `StoreError`."""
+    for one in (named, *named.parents):
+        if one.is_symlink() and not one.exists():
+            raise StoreError(
+                f"store: {named}: {one} is a link to {os.path.realpath(one)}, which is not there: is its disk mounted? "
+                f"(to begin a store there: {'touch' if one == named else 'mkdir -p'} {os.path.realpath(one)})"
+            )
+
+
+def _sqlite(named: Path, path: Path, create: bool) -> Backend:
     from calsync.store import prepare, sqlite
 
+    _check_links(named)
     presence = Presence(path)
     if path.exists():
         presence.come(sqlite.PATIENCE)  # what a restore is about to replace is neither looked at nor migrated

@@ -93,6 +93,21 @@ def test_the_same_password_again_waits_by_itself(application: Application, later
     assert ask(application, "anna", WRONG, HOME).status == 401
 
 
+def test_a_known_device_waits_for_a_minute_at_most(
+    application: Application, file: Path, later: Callable[[int], None]
+) -> None:
+    """However often the back end has refused its password, which may hold again: the account was locked there."""
+    assert ask(application, "anna", GOOD, HOME).status == 207
+    application.close()
+    other = begun(file)
+    for _ in range(15):
+        assert ask(other, "anna", WRONG, HOME).status == 401
+        later(60)
+    file.write_text(f"anna:{WRONG}\n")
+    assert ask(other, "anna", WRONG, HOME).status == 207
+    other.close()
+
+
 def test_other_processes_count_with_it(application: Application, file: Path, later: Callable[[int], None]) -> None:
     for number in range(7):
         ask(application, "anna", f"{WRONG} {number}", HOME)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
+import logging
 import select
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -12,6 +15,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from calsync.accounts.accounts import Accounts
+from calsync.server.call import Call
+from calsync.server.environ import Head, Peer, environ_of
+from tests.dav.conftest import PASSWORD, event, make_application
 from tests.server.conftest import until
 from tests.server_process import ServerProcess
 
@@ -48,6 +55,27 @@ def silent() -> Iterator[Silent]:
 def head(method: str, path: str, user: str, password: str, more: str = "") -> bytes:
     credentials = base64.b64encode(f"{user}:{password}".encode()).decode()
     return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Basic {credentials}\r\n{more}\r\n".encode()
+
+
+def test_a_request_that_waited_is_done_once_and_took_as_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its body is read from the beginning, and whoever looks for what is slow finds the wait."""
+    application = make_application(tmp_path, logging={"level": "info"})
+    assert application.store is not None
+    Accounts(application.store).create("anna", PASSWORD)
+    body = io.BytesIO(event("a"))
+    credentials = b"Basic " + base64.b64encode(f"anna:{PASSWORD}".encode())
+    asked = Head("PUT", b"/anna/calendar/a.ics", "HTTP/1.1", ((b"authorization", credentials),))
+    environ = environ_of(asked, Peer("127.0.0.1", 1, True), body, len(body.getvalue()))
+    call = Call(application, environ | {"calsync.checks": "later"}, 65536)
+    with caplog.at_level(logging.INFO, logger="radicale"):
+        assert call.begin() is None and call.unchecked == ""
+        body.read()  # as a page has done by then
+        time.sleep(0.1)
+        call.again("")
+        assert call.begin() is not None and call.status == 201
+    ended = [record.calsync[0] for record in caplog.records if hasattr(record, "calsync")]
+    assert [(one.method, one.status) for one in ended] == [("PUT", 201)] and ended[0].seconds >= 0.1
+    application.close()
 
 
 def test_a_known_device_is_answered_while_no_login_can_be_checked(tmp_path: Path, silent: Silent) -> None:

@@ -136,6 +136,28 @@ def test_whoever_has_many_checks_takes_nobodys_turn_and_nobodys_room(monkeypatch
     assert len(done) == 8 and done[1:4] == ["anna", "ben", "cleo"]
 
 
+def test_where_all_have_one_check_the_last_goes_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "WAITING", 3)
+
+    async def body() -> list[object]:
+        begun, hold = threading.Event(), threading.Event()
+
+        def first() -> bool:
+            begun.set()
+            return hold.wait()
+
+        async with crew(1) as one:
+            held = _checked(one, first, "held")
+            await asyncio.to_thread(begun.wait)
+            others = [_checked(one, lambda n=n: n, n) for n in range(6)]  # type: ignore[misc]
+            await asyncio.wait(others[3:])
+            hold.set()
+            return await asyncio.gather(held, *others, return_exceptions=True)
+
+    _, *found = asyncio.run(asyncio.wait_for(body(), 60))
+    assert found[:3] == [0, 1, 2] and all(isinstance(one, Crowded) for one in found[3:])
+
+
 def _checked(some: Crew, work: Callable[[], Any], whose: object) -> asyncio.Future[Any]:
     future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 

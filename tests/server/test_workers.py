@@ -8,6 +8,7 @@ import itertools
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from calsync.server.workers import PLACE, Place
 from tests.dav.conftest import PASSWORD, event
 from tests.server.conftest import until
 from tests.server_process import NotStarted, ServerProcess
@@ -137,6 +139,17 @@ def test_what_one_cannot_start_ends_the_server(tmp_path: Path) -> None:
     config = f"[storage]\nfilesystem_folder = {tmp_path / 'file'}\n"
     with pytest.raises(NotStarted, match="the server cannot start"):
         ServerProcess(tmp_path / "server", args=("--workers", "2"), config_text=config).start()
+
+
+def test_a_parent_from_before_an_upgrade_starts_newer_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGUSR2 starts what is installed by then; whoever is to mind it may know less than it does."""
+    ours, theirs = socket.socketpair()
+    facts = {"sockets": [], "control": theirs.detach(), "beside": [], "number": 7, "first": False}
+    monkeypatch.setenv(PLACE, json.dumps(facts))
+    place = Place.found()
+    assert place is not None and (place.number, place.memory) == (7, -1)
+    for sock in (ours, place.control):
+        sock.close()
 
 
 def test_the_ends_of_both_processes_are_in_good_order(server: ServerProcess) -> None:

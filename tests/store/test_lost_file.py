@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from calsync.config.check import ERROR, examine
 from calsync.store import principals
 from calsync.store.engine import Store
 from calsync.store.errors import StoreError
@@ -34,6 +35,27 @@ def test_it_is_refused_with_what_to_do(tmp_path: Path, create: bool) -> None:
     assert not (tmp_path / "calsync.db").exists()
     (tmp_path / "calsync.db-lock").unlink()
     Store.open(url).close()
+
+
+@pytest.mark.parametrize("what", ["calsync.db", "data"])
+def test_a_link_that_leads_nowhere_is_no_place_for_a_new_one(tmp_path: Path, what: str) -> None:
+    """The disk that it led to is not mounted."""
+    (tmp_path / "calsync.db").symlink_to(tmp_path / "disk" / "calsync.db")
+    (tmp_path / "data").symlink_to(tmp_path / "disk" / "data")
+    url = f"sqlite:///{tmp_path / what}{'' if what == 'calsync.db' else '/calsync.db'}"
+    with pytest.raises(StoreError, match=r"is a link to .*disk/.*, which is not there: is its disk mounted\?"):
+        Store.open(url)
+    assert not (tmp_path / "disk").exists()
+    (tmp_path / "disk" / "data").mkdir(parents=True)
+    (tmp_path / "disk" / "calsync.db").touch()
+    Store.open(url).close()
+    assert (tmp_path / "disk" / ("" if what == "calsync.db" else "data") / "calsync.db-lock").exists()
+
+
+def test_the_check_of_a_configuration_says_that_no_server_starts_with_it(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"[storage]\nurl = {lost(tmp_path)}\n")
+    _, findings = examine((str(tmp_path / "config"),))
+    assert [one for one in findings if one.level == ERROR and "calsync.db: is gone" in str(one)]
 
 
 def test_a_server_whose_logins_are_elsewhere_does_not_start(tmp_path: Path) -> None:
