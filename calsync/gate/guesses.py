@@ -1,7 +1,8 @@
 """Guessing where Radicale's own back ends are asked directly (`[auth] type = htpasswd`, `ldap`, …), without accounts.
 
-The same throttle and the same trail of sign-ins as `calsync.accounts` has, by the names that were typed. What held
-before in this process is no guess and never waits; the back end is asked about it all the same.
+The same throttle and the same trail of sign-ins as `calsync.accounts` has; failures count by the name that the back end
+is asked about, of which there may be many spellings. What held before in this process is no guess and never waits; the
+back end is asked about it all the same.
 """
 
 from __future__ import annotations
